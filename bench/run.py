@@ -1,0 +1,145 @@
+"""Compare clients on one real cluster: `python bench/run.py [--rounds N] [--json FILE] [--only WORKLOAD] [--check]`.
+
+Every peer lives in a process of its own for the whole run. They take turns, one workload at a time, and the order of
+peers turns round every other round, so that all of them meet the same weather; ratios are taken within a round.
+
+The cluster is two nodes started for the run, or the one that IGNITEMAP_URL names.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import attrs
+from report import Report, Sample
+from tqdm import tqdm
+from worker import PEERS
+from workloads import ALL
+
+from ignitemap.local import cluster
+
+WARM_UP = 2  # rounds before the ones that count, for the JIT compilers of the nodes
+
+
+class Worker:
+    """The process of one peer."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.name = name
+        self._process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    async def sample(self, workload: str, number: int) -> Sample | None:
+        """Let the peer do a workload once; None when it has no such workload."""
+        self._stdin.write(f"{workload}\n".encode())
+        line = await self.line()
+        if line == "none":
+            return None
+        operations, wall, cpu = line.split()
+        return Sample(workload, self.name, number, int(operations), float(wall), float(cpu))
+
+    async def line(self) -> str:
+        """The next line that it prints."""
+        line = (await self._stdout.readline()).decode().strip()
+        if not line:
+            sys.exit(f"bench: {self.name} ended; its error is above")
+        return line
+
+    async def end(self) -> None:
+        """Let it destroy its caches, and wait until it is gone."""
+        if self._process.returncode is None:
+            self._stdin.write(b"quit\n")
+            self._stdin.close()
+        if status := await self._process.wait():
+            print(f"bench: {self.name} ended with status {status}", file=sys.stderr)
+
+
+@asynccontextmanager
+async def started(name: str, addresses: Sequence[str]) -> AsyncIterator[Worker]:
+    """A worker, filled and checked."""
+    script = str(Path(__file__).with_name("worker.py"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, script, name, *addresses), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    worker = Worker(name, process)
+    try:
+        assert await worker.line() == "ready"
+        yield worker
+    finally:
+        await worker.end()
+
+
+@asynccontextmanager
+async def nodes() -> AsyncIterator[list[str]]:
+    """The addresses of IGNITEMAP_URL, or of a cluster for this run."""
+    if url := os.environ.get("IGNITEMAP_URL"):
+        yield [host if ":" in host else f"{host}:10800" for host in urlsplit(url).netloc.rpartition("@")[2].split(",")]
+        return
+    async with cluster(nodes=2, jvm_tiers="default") as running:
+        yield running.addresses
+
+
+async def measure(peers: Sequence[str], workloads: Sequence[str], rounds: int) -> list[Sample]:
+    """All samples of a run; those of the warm-up are not among them."""
+    samples: list[Sample] = []
+    turns = (WARM_UP + rounds) * len(workloads) * len(peers)
+    async with AsyncExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=turns, file=sys.stderr, unit="sample", mininterval=1))
+        bar.set_description("starting two nodes")
+        addresses = await stack.enter_async_context(nodes())
+        workers = []
+        for name in peers:
+            bar.set_description(f"filling the caches of {name}")
+            workers.append(await stack.enter_async_context(started(name, addresses)))
+        for number in range(-WARM_UP, rounds):
+            for workload in workloads:
+                shown = f"round {number + 1} of {rounds}, {workload}" if number >= 0 else "warming up"
+                bar.set_description(shown, refresh=False)
+                for worker in workers if number % 2 == 0 else reversed(workers):
+                    sample = await worker.sample(workload, number)
+                    if sample is not None and number >= 0:
+                        samples.append(sample)
+                    bar.update()
+    return samples
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare ignitemap with pyignite and with the limit of asyncio.")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
+    parser.add_argument("--only", action="append", choices=list(ALL), metavar="WORKLOAD", help=", ".join(ALL))
+    parser.add_argument(
+        "--peers",
+        default="raw,pyignite,ours,ours-raw",
+        help=f"of {', '.join(PEERS)}; with @uvloop behind the name for that event loop (default: %(default)s)",
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 when ours misses a mark")
+    options = parser.parse_args()
+    peers = options.peers.split(",")
+    if unknown := [peer for peer in peers if peer.removesuffix("@uvloop") not in PEERS]:
+        parser.error(f"no such peer: {', '.join(unknown)}")
+
+    samples = asyncio.run(measure(peers, options.only or list(ALL), options.rounds))
+    report = Report(samples)
+    for line in report.table():
+        print(line)
+    if options.json:
+        options.json.write_text(json.dumps([attrs.asdict(sample) for sample in samples], indent=1) + "\n", "utf-8")
+    missed = 0
+    for text, passed in report.marks():
+        print("passed" if passed else "MISSED", text)
+        missed += not passed
+    if options.check and missed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,347 @@
+"""The raw cache: one method an operation, with the names and signatures of pyignite's AioCache.
+
+``key_hint``, ``value_hint`` and ``sample_hint`` are specs (``ignitemap.raw``'s hints) that say how a value is
+written; a tuple ``(value, hint)`` says the same inside lists and dicts. ``timeout`` is in seconds, 0 keeps the
+client's. What values become in Python is the result profile of the Codecs that the cache was given.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from ignitemap.client.cursors import AioScanCursor
+from ignitemap.exceptions import EncodeTypeError, EncodeValueError
+from ignitemap.protocol.cache_config import PROPERTIES
+from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, Hinted, Spec
+from ignitemap.protocol.hashing import string_hash
+from ignitemap.protocol.message import CacheRef, ExpiryPolicy
+from ignitemap.protocol.operations import (
+    CacheClear,
+    CacheClearKey,
+    CacheClearKeys,
+    CacheContainsKey,
+    CacheContainsKeys,
+    CacheDestroy,
+    CacheGet,
+    CacheGetAll,
+    CacheGetAndPut,
+    CacheGetAndPutIfAbsent,
+    CacheGetAndRemove,
+    CacheGetAndReplace,
+    CacheGetConfiguration,
+    CacheGetSize,
+    CachePut,
+    CachePutAll,
+    CachePutIfAbsent,
+    CacheRemoveAll,
+    CacheRemoveIfEquals,
+    CacheRemoveKey,
+    CacheRemoveKeys,
+    CacheReplace,
+    CacheReplaceIfEquals,
+)
+
+if TYPE_CHECKING:
+    from ignitemap.client.client import AioClient
+
+__all__ = ["AioCache"]
+
+Hint = Spec[Any] | None
+Seconds = int | float
+
+SCAN_PAGE: Final = 1024
+
+
+class AioCache:
+    """One cache of a cluster, operation by operation.
+
+    Every method raises EncodeError for a value that can't be written (before anything is sent), CacheNotFound when
+    the cache is absent, and the errors of api §6 that any operation can meet.
+    """
+
+    def __init__(
+        self,
+        client: "AioClient",
+        name: str,
+        expiry_policy: ExpiryPolicy | None = None,
+        *,
+        codecs: Codecs | None = None,
+        types: EntryTypes = UNTYPED,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._ref = CacheRef(string_hash(name), expiry=expiry_policy)
+        self._codecs = client.codecs if codecs is None else codecs
+        self._types = types
+        self._session = client.session
+        self._call = client.session.call
+        self._settings: dict[int, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<AioCache {self._name!r}>"
+
+    @property
+    def name(self) -> str:
+        """The cache's name."""
+        return self._name
+
+    @property
+    def client(self) -> "AioClient":
+        """The client that the cache belongs to."""
+        return self._client
+
+    @property
+    def codecs(self) -> Codecs:
+        """What reads and writes the cache's values: the result profile."""
+        return self._codecs
+
+    @property
+    def types(self) -> EntryTypes:
+        """The declared types of keys and values."""
+        return self._types
+
+    @property
+    def cache_id(self) -> int:
+        """The cache's id: Java's hash of its name."""
+        return self._ref.cache_id
+
+    @property
+    def cache_info(self) -> CacheRef:
+        """The prefix of the cache's operations: id, flags, expiry policy."""
+        return self._ref
+
+    def with_expire_policy(
+        self,
+        expiry_policy: ExpiryPolicy | None = None,
+        create: int | datetime.timedelta = -2,
+        update: int | datetime.timedelta = -2,
+        access: int | datetime.timedelta = -2,
+    ) -> "AioCache":
+        """The same cache, whose entries expire: times in ms or timedelta after create, update, access.
+
+        -2 leaves it unchanged, -1 is eternal. Raises EncodeValueError for less, EncodeTypeError for other types.
+        """
+        if expiry_policy is None:
+            expiry_policy = ExpiryPolicy(_milliseconds(create), _milliseconds(update), _milliseconds(access))
+        return self._with(attrs.evolve(self._ref, expiry=expiry_policy))
+
+    def _with(self, ref: CacheRef) -> "AioCache":
+        view = AioCache(self._client, self._name, codecs=self._codecs, types=self._types)
+        view._ref = ref  # noqa: SLF001 - one of us
+        return view
+
+    def _hinted(self, key_hint: Hint, value_hint: Hint) -> EntryTypes:
+        """The entry types of one call with hints."""
+        if key_hint is None and value_hint is None:
+            return self._types
+        return self._client.entry_types(
+            self._types.key if key_hint is None else key_hint, self._types.value if value_hint is None else value_hint
+        )
+
+    # --- reads ------------------------------------------------------------------------------------------------------
+
+    async def get(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> Any:
+        """The value of a key, None when it is absent."""
+        types = self._types if key_hint is None else self._hinted(key_hint, None)
+        return await self._call(CacheGet(self._ref, key), self._codecs, types, timeout=timeout)
+
+    async def get_all(self, keys: Iterable[Any], timeout: Seconds = 0) -> dict[Any, Any]:
+        """The entries of those keys that are present; a key may be ``(key, hint)``."""
+        answer = await self._call(
+            CacheGetAll(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout
+        )
+        return dict(answer)
+
+    async def contains_key(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> bool:
+        """Whether a key is present."""
+        return await self._call(
+            CacheContainsKey(self._ref, key), self._codecs, self._hinted(key_hint, None), timeout=timeout
+        )
+
+    async def contains_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> bool:
+        """Whether all keys are present; true for none."""
+        return await self._call(
+            CacheContainsKeys(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout
+        )
+
+    async def get_size(self, peek_modes: int | Sequence[int] | None = None, timeout: Seconds = 0) -> int:
+        """The number of entries: the copies that ``peek_modes`` name (PeekModes), primary copies by default."""
+        modes = () if peek_modes is None else (peek_modes,) if isinstance(peek_modes, int) else tuple(peek_modes)
+        return await self._call(CacheGetSize(self._ref, modes), timeout=timeout)
+
+    def scan(
+        self, page_size: int = SCAN_PAGE, partitions: int = -1, local: bool = False, timeout: Seconds = 0
+    ) -> AioScanCursor:
+        """All entries as (key, value): an async iterator and context manager.
+
+        ``page_size`` entries a round trip, ``partitions`` the number of one partition or -1 for all, ``local`` only
+        those whose primary is the node that is asked. Raises EncodeValueError for a page size below 1.
+        """
+        if page_size < 1:
+            raise EncodeValueError(f"page_size must be at least 1, not {page_size}")
+        return AioScanCursor(
+            self._session, self._codecs, self._types, self._ref, page_size, partitions, local, timeout or None
+        )
+
+    async def settings(self, timeout: Seconds = 0) -> dict[int, Any] | None:
+        """The cache's configuration as a dict by property code (``PROP_*``); read once."""
+        if self._settings is None:
+            config = await self._call(CacheGetConfiguration(self._ref), timeout=timeout)
+            self._settings = {each.code: getattr(config, each.field) for each in PROPERTIES}
+        return self._settings
+
+    # --- writes -----------------------------------------------------------------------------------------------------
+
+    async def put(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> None:
+        """Set the value of a key."""
+        types = self._types if key_hint is None and value_hint is None else self._hinted(key_hint, value_hint)
+        await self._call(CachePut(self._ref, key, value), self._codecs, types, timeout=timeout)
+
+    async def put_all(self, pairs: Mapping[Any, Any], timeout: Seconds = 0) -> None:
+        """Set many entries in one operation; keys and values may be ``(value, hint)``."""
+        entries = [(_with_hint(key), _with_hint(value)) for key, value in pairs.items()]
+        await self._call(CachePutAll(self._ref, entries), self._codecs, self._types, timeout=timeout)
+
+    async def put_if_absent(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> bool:
+        """Set the value of an absent key; whether it was absent."""
+        return await self._call(
+            CachePutIfAbsent(self._ref, key, value), self._codecs, self._hinted(key_hint, value_hint), timeout=timeout
+        )
+
+    async def get_and_put(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> Any:
+        """Set the value of a key; the old value or None."""
+        return await self._call(
+            CacheGetAndPut(self._ref, key, value), self._codecs, self._hinted(key_hint, value_hint), timeout=timeout
+        )
+
+    async def get_and_put_if_absent(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> Any:
+        """Set the value of an absent key; the value that is there already, or None."""
+        return await self._call(
+            CacheGetAndPutIfAbsent(self._ref, key, value),
+            self._codecs,
+            self._hinted(key_hint, value_hint),
+            timeout=timeout,
+        )
+
+    async def get_and_replace(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> Any:
+        """Set the value of a present key; the old value, or None and nothing written when it is absent."""
+        return await self._call(
+            CacheGetAndReplace(self._ref, key, value), self._codecs, self._hinted(key_hint, value_hint), timeout=timeout
+        )
+
+    async def get_and_remove(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> Any:
+        """Remove a key; its value or None."""
+        return await self._call(
+            CacheGetAndRemove(self._ref, key), self._codecs, self._hinted(key_hint, None), timeout=timeout
+        )
+
+    async def replace(
+        self, key: Any, value: Any, key_hint: Hint = None, value_hint: Hint = None, timeout: Seconds = 0
+    ) -> bool:
+        """Set the value of a present key; whether it was present."""
+        return await self._call(
+            CacheReplace(self._ref, key, value), self._codecs, self._hinted(key_hint, value_hint), timeout=timeout
+        )
+
+    async def replace_if_equals(
+        self,
+        key: Any,
+        sample: Any,
+        value: Any,
+        key_hint: Hint = None,
+        sample_hint: Hint = None,
+        value_hint: Hint = None,
+        timeout: Seconds = 0,
+    ) -> bool:
+        """Set the value of a key whose value has the bytes of ``sample``; whether it had."""
+        types = self._hinted(key_hint, value_hint)
+        expected = sample if sample_hint is None else Hinted(sample, sample_hint)
+        if sample_hint is not None:  # the sample has a type of its own, so both are written by their own hint
+            value = value if value_hint is None else Hinted(value, value_hint)
+            types = self._hinted(key_hint, UNTYPED.value)
+        return await self._call(
+            CacheReplaceIfEquals(self._ref, key, expected, value), self._codecs, types, timeout=timeout
+        )
+
+    async def remove_key(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> bool:
+        """Remove a key; whether it was present."""
+        return await self._call(
+            CacheRemoveKey(self._ref, key), self._codecs, self._hinted(key_hint, None), timeout=timeout
+        )
+
+    async def remove_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> None:
+        """Remove keys; a key may be ``(key, hint)``."""
+        await self._call(CacheRemoveKeys(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout)
+
+    async def remove_if_equals(
+        self, key: Any, sample: Any, key_hint: Hint = None, sample_hint: Hint = None, timeout: Seconds = 0
+    ) -> bool:
+        """Remove a key whose value has the bytes of ``sample``; whether it had."""
+        return await self._call(
+            CacheRemoveIfEquals(self._ref, key, sample),
+            self._codecs,
+            self._hinted(key_hint, sample_hint),
+            timeout=timeout,
+        )
+
+    async def remove_all(self, timeout: Seconds = 0) -> None:
+        """Remove all entries, telling listeners."""
+        await self._call(CacheRemoveAll(self._ref), timeout=timeout)
+
+    async def clear(self, keys: Iterable[Any] | None = None, timeout: Seconds = 0) -> None:
+        """Drop entries without telling listeners: those of ``keys``, all for None, none for no keys."""
+        if keys is None:
+            await self._call(CacheClear(self._ref), timeout=timeout)
+        else:
+            await self.clear_keys(keys, timeout)
+
+    async def clear_key(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> None:
+        """Drop one entry without telling listeners."""
+        await self._call(CacheClearKey(self._ref, key), self._codecs, self._hinted(key_hint, None), timeout=timeout)
+
+    async def clear_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> None:
+        """Drop entries without telling listeners; none for no keys."""
+        wanted = _with_hints(keys)
+        if wanted:  # the server takes an empty list for the whole cache
+            await self._call(CacheClearKeys(self._ref, wanted), self._codecs, self._types, timeout=timeout)
+
+    async def destroy(self, timeout: Seconds = 0) -> None:
+        """Destroy the cache with its data."""
+        await self._call(CacheDestroy(self._ref.cache_id), timeout=timeout)
+
+
+def _with_hint(value: Any) -> Any:
+    """``(value, hint)`` as the value to be written by that hint."""
+    match value:
+        case (item, Spec() as hint):
+            return Hinted(item, hint)
+        case _:
+            return value
+
+
+def _with_hints(values: Iterable[Any]) -> list[Any]:
+    return [_with_hint(value) for value in values]
+
+
+def _milliseconds(duration: int | datetime.timedelta) -> int:
+    if isinstance(duration, datetime.timedelta):
+        duration = -(-duration // datetime.timedelta(milliseconds=1))
+        if duration < 0:
+            raise EncodeValueError("an expiry time must not be negative")
+    elif type(duration) is not int:
+        raise EncodeTypeError(f"expected ms or timedelta, got a Python {type(duration).__qualname__}")
+    if duration < -2:
+        raise EncodeValueError("an expiry time in ms must not be below -2")
+    return duration

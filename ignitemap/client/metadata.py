@@ -1,0 +1,144 @@
+"""What a client and its cluster tell each other about complex types: announced before the first object, learned once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from ignitemap.exceptions import SchemaConflictError, ServerError
+from ignitemap.protocol.binary_type import BinaryType, Field, KnownTypes
+from ignitemap.protocol.message import Request
+from ignitemap.protocol.operations import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
+
+__all__ = ["Metadata"]
+
+R = TypeVar("R")
+
+JAVA: Final = 0  # the platform under which Java looks class names up
+ANY_OBJECT: Final = 103
+
+_TYPE_NAMES: Final[Mapping[int, str]] = {
+    1: "byte", 2: "short", 3: "int", 4: "long", 5: "float", 6: "double", 7: "char", 8: "boolean", 9: "String",
+    10: "UUID", 11: "Date", 12: "byte[]", 13: "short[]", 14: "int[]", 15: "long[]", 16: "float[]", 17: "double[]",
+    18: "char[]", 19: "boolean[]", 20: "String[]", 21: "UUID[]", 22: "Date[]", 23: "Object[]", 24: "Collection",
+    25: "Map", 28: "enum", 29: "enum[]", 30: "Decimal", 31: "Decimal[]", 33: "Timestamp", 34: "Timestamp[]",
+    36: "Time", 37: "Time[]", 103: "Object",
+}  # fmt: skip
+
+
+class Metadata:
+    """Announces and learns binary types, each once at a time, over the session's ``call``."""
+
+    def __init__(self, known: KnownTypes, call: Callable[[Request[Any]], Awaitable[Any]]) -> None:
+        self.known = known
+        self._call = call
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    async def announce(self, binary_type: BinaryType) -> None:
+        """Make a type and its schemas known to the cluster, united with what it knows already.
+
+        Where the cluster declares a field as Object, it stays Object. Raises SchemaConflictError where the two
+        contradict each other.
+        """
+        async with self._locks.setdefault(binary_type.id, asyncio.Lock()):
+            wanted = {(binary_type.id, schema) for schema in binary_type.schemas} or {(binary_type.id, 0)}
+            if wanted <= self.known.announced:
+                return
+            found = await self._fetch(binary_type.id)
+            united = binary_type if found is None else _unite(found, binary_type)
+            try:
+                await self._call(RegisterBinaryTypeName(JAVA, binary_type.id, binary_type.name))
+                await self._call(PutBinaryType(_block(united)))
+            except ServerError as error:
+                raise SchemaConflictError(
+                    f"the cluster refused the type {binary_type.name}: {error.message}", path=binary_type.name
+                ) from error
+            self.known.learn(united)
+            self.known.announced.update(wanted)
+
+    async def learn(self, type_id: int, schema_id: int) -> None:
+        """Ask the cluster for a type; what it doesn't have is remembered as absent."""
+        async with self._locks.setdefault(type_id, asyncio.Lock()):
+            pair = (type_id, schema_id)
+            if pair in self.known.absent or schema_id in getattr(self.known.types.get(type_id), "schemas", ()):
+                return
+            found = await self._fetch(type_id)
+            if found is None or schema_id not in found.schemas:
+                self.known.absent.add(pair)
+
+    async def _fetch(self, type_id: int) -> BinaryType | None:
+        answer = await self._call(GetBinaryType(type_id))
+        if not answer.exists:
+            return None
+        found = _binary_type(answer.type)
+        self.known.learn(found)
+        return found
+
+
+def _unite(found: BinaryType, wanted: BinaryType) -> BinaryType:
+    """The fields of both; raises SchemaConflictError where a field has two types."""
+    if found.name and found.name != wanted.name:
+        raise SchemaConflictError(
+            f"the type id of {wanted.name} belongs to {found.name} in this cluster", path=wanted.name
+        )
+    if (found.constants is None) != (wanted.constants is None):
+        kinds = ("an enum", "a class") if found.constants is not None else ("a class", "an enum")
+        raise SchemaConflictError(
+            f"{wanted.name} is {kinds[0]} in the cluster and {kinds[1]} in this program", path=wanted.name
+        )
+    fields: dict[int, Field] = dict(found.fields)
+    for field_id, field in wanted.fields.items():
+        known = fields.get(field_id)
+        if known is None:
+            fields[field_id] = field
+        elif known.code not in {field.code, ANY_OBJECT} and field.code != ANY_OBJECT:
+            raise SchemaConflictError(
+                f"{wanted.name}.{field.name} is {_type_name(known.code)} in the cluster"
+                f" and {_type_name(field.code)} in this program",
+                path=f"{wanted.name}.{field.name}",
+            )
+    constants = None
+    if wanted.constants is not None:
+        constants = {**(found.constants or {}), **wanted.constants}
+        ordinals: dict[int, str] = {}
+        for name, ordinal in constants.items():
+            other = ordinals.setdefault(ordinal, name)
+            if other != name:
+                raise SchemaConflictError(
+                    f"{wanted.name}: ordinal {ordinal} is {other} in the cluster and {name} in this program",
+                    path=wanted.name,
+                )
+    return BinaryType(
+        wanted.id,
+        wanted.name,
+        fields,
+        {**found.schemas, **wanted.schemas},
+        found.affinity_field or wanted.affinity_field,
+        constants,
+    )
+
+
+def _type_name(code: int) -> str:
+    return _TYPE_NAMES.get(code, f"type {code}")
+
+
+def _block(binary_type: BinaryType) -> TypeBlock:
+    return TypeBlock(
+        binary_type.id,
+        binary_type.name,
+        binary_type.affinity_field,
+        [(field.name, field.code, field.id) for field in binary_type.fields.values()],
+        binary_type.constants is not None,
+        list((binary_type.constants or {}).items()),
+        [(schema, list(order)) for schema, order in binary_type.schemas.items()],
+    )
+
+
+def _binary_type(block: TypeBlock) -> BinaryType:
+    return BinaryType(
+        block.type_id,
+        block.name or "",
+        {field_id: Field(name, code, field_id) for name, code, field_id in block.fields},
+        {schema: tuple(order) for schema, order in block.schemas},
+        block.affinity_field,
+        dict(block.constants) if block.is_enum else None,
+    )

@@ -1,0 +1,706 @@
+"""A cache of the cluster as a mapping: what a miss is, what a value may be, and which operation does it in one step.
+
+Every method is one coroutine that makes a request and hands it to ``Session.call``, which routes, encodes, waits and
+decodes. Bulk writes are in bulk.py, views in views.py.
+"""
+
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, overload
+
+import attrs
+
+from ignitemap.abc import MISSING, AsyncMapping, AsyncMutableMapping, AsyncView, Entries, Missing
+from ignitemap.client.cache import AioCache
+from ignitemap.exceptions import ModifyConflict, QueryError
+from ignitemap.mapping.bulk import CHUNK_BYTES, CHUNK_ENTRIES, BulkWriter, chunks, run_all
+from ignitemap.mapping.guarantees import Guarantees, guarantees_of
+from ignitemap.mapping.views import PAGE_SIZE, CacheItems, CacheView, Scan
+from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes
+from ignitemap.protocol.message import CacheRef, ExpiryPolicy
+from ignitemap.protocol.operations import (
+    CacheClear,
+    CacheContainsKey,
+    CacheContainsKeys,
+    CacheGet,
+    CacheGetAll,
+    CacheGetAndPut,
+    CacheGetAndPutIfAbsent,
+    CacheGetAndRemove,
+    CacheGetConfiguration,
+    CacheGetSize,
+    CachePut,
+    CachePutAll,
+    CachePutIfAbsent,
+    CacheRemoveAll,
+    CacheRemoveIfEquals,
+    CacheRemoveKey,
+    CacheRemoveKeys,
+    CacheReplace,
+    CacheReplaceIfEquals,
+)
+
+__all__ = ["Cache", "Guarantees", "ModelKeys", "Peek", "TtlOn"]
+
+D = TypeVar("D")
+K = TypeVar("K")
+V = TypeVar("V")
+K_co = TypeVar("K_co", covariant=True)
+V_contra = TypeVar("V_contra", contravariant=True)
+
+Ttl = int | float | timedelta
+"""A time to live: seconds, or a timedelta. `math.inf` is eternal."""
+
+TtlOn = Literal["create", "update", "access"]
+"""What a time to live is counted from: the entry's creation, its last write, its last write or read."""
+
+Peek = Literal["all", "near", "primary", "backup", "onheap", "offheap"]
+"""Which copies of entries are counted."""
+
+# CachePeekMode of Ignite, by ordinal.
+_PEEK_MODES: Final[Mapping[str, int]] = {
+    "all": 0, "near": 1, "primary": 2, "backup": 3, "onheap": 4, "offheap": 5,
+}  # fmt: skip
+
+_UNCHANGED: Final = -2
+_ETERNAL: Final = -1
+_MAX_MILLISECONDS: Final = (1 << 63) - 1
+
+MODIFY_ATTEMPTS: Final = 50
+FIRST_GET: Final = 64
+
+
+class ModelKeys(Protocol[K_co, V_contra]):
+    """What a cache of models asks about its model."""
+
+    @property
+    def cls(self) -> type:
+        """The model class."""
+        ...
+
+    def key_of(self, model: V_contra, /) -> K_co:
+        """The key under which a model is stored."""
+        ...
+
+
+class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
+    """A cache of an Ignite cluster: an asynchronous mapping, made by `client.cache(name, K, V)`.
+
+        people = await client.cache("people", int, str)
+        await people.set(1, "Ann")
+        assert await people[1] == "Ann"
+
+    Reads and writes of one key are one round trip, and atomic on the server. Every method can raise, besides what it
+    names, `EncodeError` (before anything is sent), `NotSentError`, `OutcomeUnknownError` (a write may have happened),
+    `ServerError` with `CacheNotFound` among its subclasses, and `DecodeError`. A cancelled read is harmless; of a
+    cancelled write the outcome is unknown.
+
+    Two caches are equal only when they are the same object. Where a method compares values or keys, the server compares
+    their encoded bytes: to it 1 and 1.0 differ, and so do Decimals of different scale.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_codecs",
+        "_found",
+        "_model",
+        "_raw",
+        "_ref",
+        "_table",
+        "_timeout",
+        "_ttl_on",
+        "_typed",
+        "_types",
+    )
+
+    def __init__(
+        self,
+        raw: AioCache,
+        typed: AioCache,
+        model: ModelKeys[K, V] | None = None,
+        *,
+        table: str | None = None,
+        timeout: float | None = None,
+        ttl_on: TtlOn = "update",
+    ) -> None:
+        """Not for users.
+
+        Args:
+            raw: The untyped cache, what `cache.raw` gives.
+            typed: The same cache with the declared types and the mapping profile's codecs.
+            model: How to find the key of a model, where V is one whose key is K.
+            table: The quoted SQL name, where the cache has one.
+            timeout: Seconds an operation may take; None is the client's.
+            ttl_on: What a ttl given to `set` is counted from.
+        """
+        self._raw = raw
+        self._typed = typed
+        self._model = model
+        self._table = table
+        self._timeout = timeout
+        self._ttl_on: TtlOn = ttl_on
+        # All that an operation needs, looked up once.
+        self._ref = typed.cache_info
+        self._codecs = typed.codecs
+        self._types = typed.types
+        self._found = _maybe_absent(typed.types)
+        self._call = typed.client.session.call
+
+    def __repr__(self) -> str:
+        return f"<Cache {self.name!r}: {self._types.key.name} -> {self._types.value.name}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a cache can't be pickled: open it anew where it is needed")
+
+    # --- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The cache's name in the cluster."""
+        return self._raw.name
+
+    @property
+    def raw(self) -> AioCache:
+        """The same cache on the raw layer: untyped, with pyignite's method names and results."""
+        return self._raw
+
+    @property
+    def table(self) -> str:
+        """The cache's table in SQL, quoted.
+
+        Raises:
+            QueryError: The cache has none.
+        """
+        if self._table is None:
+            raise QueryError(f"the cache {self.name!r} has no SQL table: its values are no model")
+        return self._table
+
+    async def guarantees(self) -> Guarantees:
+        """What the cache promises: copies, synchronisation, loss policy. `str()` of the answer says it in words."""
+        return guarantees_of(
+            await self._call(CacheGetConfiguration(CacheRef(self._ref.cache_id)), timeout=self._timeout)
+        )
+
+    def with_options(
+        self, *, ttl: Ttl | None = None, ttl_on: TtlOn | None = None, timeout: float | None = None
+    ) -> "Cache[K, V]":
+        """The same cache with other options; this one is unchanged. What is not given stays as it is.
+
+        Args:
+            ttl: How long entries live that are written through the view: seconds or a timedelta, rounded up to 1 ms;
+                `math.inf` is for ever.
+            ttl_on: What the time is counted from: "update", the default, is the entry's last write, "create" its first
+                one, "access" the last write or read through such a view.
+            timeout: Seconds that one operation may take.
+
+        Raises:
+            ValueError: An option is out of range, or `ttl_on` has no `ttl`.
+        """
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be above 0 s, not {timeout!r}")
+        counted_on = self._ttl_on if ttl_on is None else ttl_on
+        expiry = self._ref.expiry
+        if ttl is not None:
+            expiry = _expiry(ttl, counted_on)
+        elif ttl_on is not None:
+            if expiry is None:
+                raise ValueError("ttl_on says what a ttl is counted from: give a ttl, too")
+            expiry = _counted_on(expiry.create, ttl_on)
+        raw, typed = self._raw, self._typed
+        if expiry is not None:
+            raw, typed = raw.with_expire_policy(expiry), typed.with_expire_policy(expiry)
+        return Cache(
+            raw,
+            typed,
+            self._model,
+            table=self._table,
+            timeout=self._timeout if timeout is None else timeout,
+            ttl_on=counted_on,
+        )
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def __getitem__(self, key: K) -> V:
+        """The value of a key: `await cache[key]`.
+
+        Raises:
+            KeyError: The key is absent.
+        """
+        value: V | None = await self._call(CacheGet(self._ref, key), self._codecs, self._found, timeout=self._timeout)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    @overload
+    async def get(self, key: K, default: None = None) -> V | None: ...
+    @overload
+    async def get(self, key: K, default: D) -> V | D: ...
+    async def get(self, key: K, default: D | None = None) -> V | D | None:
+        """The value of a key, or `default` when the key is absent."""
+        value: V | None = await self._call(CacheGet(self._ref, key), self._codecs, self._found, timeout=self._timeout)
+        return default if value is None else value
+
+    async def get_many(self, keys: Iterable[K]) -> dict[K, V]:
+        """The values of several keys. Absent keys are left out. Not one moment's picture of all of them."""
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return {}
+        if len(wanted) <= FIRST_GET:
+            return dict(await self._get_chunk(wanted))
+        # The first answer tells how large values are, so that the others come nowhere near the limit of a frame.
+        request = CacheGetAll(self._ref, wanted[:FIRST_GET])
+        first = await self._call(request, self._codecs, _sized(self._types), timeout=self._timeout)
+        found: dict[K, V] = {key: value for key, (value, _) in first}
+        size = sum(size for _, (_, size) in first) // max(1, len(first))
+        rest = chunks(wanted[FIRST_GET:], max(1, min(CHUNK_ENTRIES, CHUNK_BYTES // max(1, size))))
+        for part in await run_all(self._get_chunk(chunk) for chunk in rest):
+            found.update(part)
+        return found
+
+    async def contains(self, key: K) -> bool:
+        """Whether a key is present."""
+        return await self._call(CacheContainsKey(self._ref, key), self._codecs, self._types, timeout=self._timeout)
+
+    async def contains_all(self, keys: Iterable[K]) -> bool:
+        """Whether all of the keys are present; True when there are none to look for."""
+        for chunk in chunks(keys):
+            request = CacheContainsKeys(self._ref, chunk)
+            if not await self._call(request, self._codecs, self._types, timeout=self._timeout):
+                return False
+        return True
+
+    async def size(self, peek: Peek | Iterable[Peek] = "primary") -> int:
+        """How many entries there are, in the whole cluster.
+
+        Args:
+            peek: Which copies are counted, one kind or several; each entry has one primary copy.
+        """
+        kinds = (peek,) if isinstance(peek, str) else tuple(peek)
+        modes: list[int] = []
+        for kind in kinds:
+            mode = _PEEK_MODES.get(kind)
+            if mode is None:
+                raise ValueError(f"peek is one of {', '.join(_PEEK_MODES)}, not {kind!r}")
+            modes.append(mode)
+        return await self._call(CacheGetSize(self._ref, modes), timeout=self._timeout)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def set(self, key: K, value: V, *, ttl: Ttl | None = None) -> None:
+        """Store a value under a key, whether the key is present or not.
+
+        Args:
+            key: The key.
+            value: Anything but None.
+            ttl: How long the entry lives: seconds or a timedelta, rounded up to 1 ms; `math.inf` is for ever.
+
+        Raises:
+            ValueError: The value is None, or the ttl is not above 0.
+        """
+        if value is None:
+            raise _no_value()
+        ref = self._ref if ttl is None else attrs.evolve(self._ref, expiry=_expiry(ttl, self._ttl_on))
+        await self._call(CachePut(ref, key, value), self._codecs, self._types, timeout=self._timeout)
+
+    @overload
+    async def update(self, other: Entries[K, V], /) -> None: ...
+    @overload
+    async def update(self: "Cache[str, V]", other: Entries[str, V] = (), /, **named: V) -> None: ...
+    async def update(self, other: Entries[Any, V] = (), /, **named: V) -> None:
+        """Store many entries, in chunks of which several are under way; of a key that comes twice, the later value stays.
+
+        Each chunk is one operation; the whole is not atomic. An async iterable of any length takes bounded memory.
+
+        Args:
+            other: A mapping, an `AsyncMapping`, or pairs from an iterable or an async iterable.
+            named: More entries, stored last, for a mapping whose keys are strings.
+
+        Raises:
+            ValueError: A value is None. Nothing has been stored.
+            PartialWriteError: It failed, by that or anything else, after entries had been stored or sent; has their
+                counts, and the failure as its cause. What `other` was not asked for yet counts as not sent only where
+                `other` has a length.
+        """
+        async with self._writer(CachePutAll) as writer:
+            for source in (other, named) if named else (other,):
+                await _feed(writer, source)
+            await writer.finish()
+
+    async def add(self, key: K, value: V) -> bool:
+        """Store a value if the key is absent, and tell whether it was stored.
+
+        Raises:
+            ValueError: The value is None.
+        """
+        if value is None:
+            raise _no_value()
+        return await self._call(
+            CachePutIfAbsent(self._ref, key, value), self._codecs, self._types, timeout=self._timeout
+        )
+
+    async def setdefault(self, key: K, value: V) -> V:
+        """The value of a key, after storing `value` if the key was absent.
+
+        Raises:
+            ValueError: The value is None.
+        """
+        if value is None:
+            raise _no_value()
+        present: V | None = await self._call(
+            CacheGetAndPutIfAbsent(self._ref, key, value), self._codecs, self._found, timeout=self._timeout
+        )
+        return value if present is None else present
+
+    async def replace(self, key: K, value: V, *, expected: V | Missing = MISSING) -> bool:
+        """Store a value if the key is present, and tell whether it was stored. With `expected`, only if that is its value.
+
+        Raises:
+            ValueError: The value, or the expected one, is None.
+        """
+        if value is None or expected is None:
+            raise _no_value()
+        if expected is MISSING:
+            return await self._call(
+                CacheReplace(self._ref, key, value), self._codecs, self._types, timeout=self._timeout
+            )
+        return await self._call(
+            CacheReplaceIfEquals(self._ref, key, expected, value), self._codecs, self._types, timeout=self._timeout
+        )
+
+    async def swap(self, key: K, value: V) -> V | None:
+        """Store a value and return the one before it; None when the key was absent.
+
+        Raises:
+            ValueError: The value is None.
+        """
+        if value is None:
+            raise _no_value()
+        before: V | None = await self._call(
+            CacheGetAndPut(self._ref, key, value), self._codecs, self._found, timeout=self._timeout
+        )
+        return before
+
+    async def modify(self, key: K, change: Callable[[V], V], *, attempts: int = MODIFY_ATTEMPTS) -> V:
+        """Read a value, change it, and store the result if nobody else has written meanwhile; else try again.
+
+        Args:
+            key: A key that is present.
+            change: Makes the new value of the present one; called once an attempt, so it should have no other effect.
+            attempts: How often to try.
+
+        Returns:
+            The new value.
+
+        Raises:
+            KeyError: The key is absent.
+            ValueError: The new value is None, or `attempts` is below 1.
+            ModifyConflict: Somebody else was faster, every time.
+        """
+        if attempts < 1:
+            raise ValueError(f"attempts must be at least 1, not {attempts}")
+        exact = _exact(self._types)
+        for _ in range(attempts):
+            present = await self._call(CacheGet(self._ref, key), self._codecs, exact, timeout=self._timeout)
+            if present is None:
+                raise KeyError(key)
+            value = change(present.value)
+            if value is None:
+                raise _no_value()
+            request = CacheReplaceIfEquals(self._ref, key, present, value)
+            if await self._call(request, self._codecs, exact, timeout=self._timeout):
+                return value
+        raise ModifyConflict(
+            f"another writer of the cache {self.name!r} was faster in all of {attempts} attempts", attempts=attempts
+        )
+
+    # --- removing ---------------------------------------------------------------------------------------------------
+
+    @overload
+    async def pop(self, key: K) -> V: ...
+    @overload
+    async def pop(self, key: K, default: V) -> V: ...
+    @overload
+    async def pop(self, key: K, default: D) -> V | D: ...
+    async def pop(self, key: K, default: V | D | Missing = MISSING) -> V | D:
+        """Remove a key and return its value, or `default` when the key is absent.
+
+        Raises:
+            KeyError: The key is absent, and there is no default.
+        """
+        value: V | None = await self._call(
+            CacheGetAndRemove(self._ref, key), self._codecs, self._found, timeout=self._timeout
+        )
+        if value is not None:
+            return value
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    async def delete(self, key: K, *, expected: V | Missing = MISSING) -> bool:
+        """Remove a key, and tell whether it was present. With `expected`, only if that is its value.
+
+        Raises:
+            ValueError: The expected value is None.
+        """
+        if expected is MISSING:
+            return await self._call(CacheRemoveKey(self._ref, key), self._codecs, self._types, timeout=self._timeout)
+        if expected is None:
+            raise _no_value()
+        return await self._call(
+            CacheRemoveIfEquals(self._ref, key, expected), self._codecs, self._types, timeout=self._timeout
+        )
+
+    async def delete_many(self, keys: Iterable[K]) -> None:
+        """Remove several keys, in chunks as `update` stores them. Absent keys are passed over. Not atomic.
+
+        Raises:
+            PartialWriteError: As of `update`.
+        """
+        async with self._writer(CacheRemoveKeys) as writer:
+            writer.expected = _length(keys)
+            await writer.write((key, None) for key in keys)
+            await writer.finish()
+
+    async def clear(self) -> None:
+        """Remove all entries, quickly: listeners are not told. `delete_all` tells them."""
+        await self._call(CacheClear(self._ref), timeout=self._timeout)
+
+    async def delete_all(self) -> None:
+        """Remove all entries one by one, so that listeners are told of each."""
+        await self._call(CacheRemoveAll(self._ref), timeout=self._timeout)
+
+    # --- iterating --------------------------------------------------------------------------------------------------
+
+    def keys(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
+    ) -> AsyncView[K]:
+        """The keys. Whole entries are fetched all the same: the protocol has no way to ask for less.
+
+        Args:
+            page_size: How many are fetched in one round trip.
+            partition: The number of the one partition to read; None reads all.
+            local: Read only what the node that is asked has as primary copies.
+
+        Raises:
+            ValueError: `page_size` or `partition` is out of range.
+        """
+        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _keys_of)
+
+    def values(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
+    ) -> AsyncView[V]:
+        """The values. Arguments and errors as of `keys`."""
+        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _values_of)
+
+    def items(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
+    ) -> CacheItems[K, V]:
+        """The (key, value) pairs. Arguments and errors as of `keys`."""
+        return CacheItems(self._typed, Scan(page_size, partition, local, self._timeout))
+
+    def __aiter__(self) -> AsyncIterator[K]:
+        return aiter(self.keys())
+
+    # --- models -----------------------------------------------------------------------------------------------------
+
+    async def save(self, model: V) -> None:
+        """Store a model under its own key.
+
+        Raises:
+            TypeError: The values of this cache are no models, or this is not one of them.
+        """
+        await self.set(self._key_of(model, "set(key, value)"), model)
+
+    async def save_many(self, models: Iterable[V] | AsyncIterable[V]) -> None:
+        """Store models under their own keys, as `update` stores entries.
+
+        Raises:
+            TypeError: As of `save`, where nothing has been stored.
+            PartialWriteError: As of `update`.
+        """
+        self._keys("update(entries)")
+        async with self._writer(CachePutAll) as writer:
+            if isinstance(models, AsyncIterable):
+                async for model in models:
+                    await writer.write_one(self._key_of(model), model)
+            else:
+                writer.expected = _length(models)
+                await writer.write((self._key_of(model), model) for model in models)
+            await writer.finish()
+
+    async def remove(self, model: V) -> bool:
+        """Remove the entry that has a model's key, whatever its other fields are; whether it was there.
+
+        Raises:
+            TypeError: As of `save`.
+        """
+        return await self.delete(self._key_of(model, "delete(key)"))
+
+    def _keys(self, instead: str) -> ModelKeys[K, V]:
+        if self._model is None:
+            raise TypeError(f"the values of the cache {self.name!r} are no models with a key; write: {instead}")
+        return self._model
+
+    def _key_of(self, model: V, instead: str = "") -> K:
+        keys = self._keys(instead)
+        if not isinstance(model, keys.cls):
+            raise TypeError(f"expected {keys.cls.__qualname__}, got a Python {type(model).__qualname__}")
+        return keys.key_of(model)
+
+    # --- bulk -------------------------------------------------------------------------------------------------------
+
+    def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
+        return BulkWriter(
+            self._typed.client.session, operation, self._ref, self._codecs, self._types, self._timeout
+        )
+
+    async def _get_chunk(self, keys: list[K]) -> list[tuple[K, V]]:
+        request = CacheGetAll(self._ref, keys)
+        return list(await self._call(request, self._codecs, self._types, timeout=self._timeout))
+
+
+async def _feed(writer: BulkWriter, source: Entries[Any, Any]) -> None:
+    """Add the entries of anything that `update` takes."""
+    pairs: Any = source
+    if isinstance(source, AsyncMapping | Mapping):
+        pairs = cast("Mapping[Any, Any]", source).items()  # or those of an AsyncMapping
+    if isinstance(pairs, AsyncView):
+        async with aclosing(cast("AsyncView[tuple[Any, Any]]", pairs).pages()) as pages:
+            async for page in pages:
+                await writer.write(page)
+    elif isinstance(pairs, AsyncIterable):
+        async for key, value in cast("AsyncIterable[tuple[Any, Any]]", pairs):
+            await writer.write_one(key, value)
+    else:
+        writer.expected += _length(pairs)
+        await writer.write(pairs)
+
+
+def _length(items: object) -> int:
+    try:
+        return len(items)  # type: ignore[arg-type]
+    except TypeError:
+        return 0
+
+
+def _no_value() -> ValueError:
+    return ValueError("None cannot be stored, it stands for a missing key; delete() removes a key")
+
+
+def _keys_of(page: Iterable[tuple[Any, Any]]) -> list[Any]:
+    return [key for key, _ in page]
+
+
+def _values_of(page: Iterable[tuple[Any, Any]]) -> list[Any]:
+    return [value for _, value in page]
+
+
+# --- entry types of some operations -----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _maybe_absent(types: EntryTypes) -> EntryTypes:
+    """The types of an operation that answers null where the key is absent, whatever the declared type says of null."""
+    if types.value.nullable:
+        return types
+    decode_value = types.value.decode
+    if types.value.joins_key:
+
+        def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+            if buf[pos] == NULL:
+                return None, pos + 1
+            return decode_value(codecs, buf, pos, *key)
+    else:
+
+        def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+            if buf[pos] == NULL:
+                return None, pos + 1
+            return decode_value(codecs, buf, pos)
+
+    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode))
+
+
+class ReadValue:
+    """A value with the bytes that it was read from."""
+
+    __slots__ = ("data", "value")
+
+    def __init__(self, value: Any, data: bytes) -> None:
+        self.value = value
+        self.data = data
+
+
+@lru_cache(maxsize=1024)
+def _exact(types: EntryTypes) -> EntryTypes:
+    """The types of a compare-and-set on bytes: reads a `ReadValue` or None, writes the one back as it was read."""
+    encode_value, decode_value = types.value.encode, types.value.decode
+
+    def encode(codecs: Codecs, out: bytearray, value: Any, *key: Any) -> None:
+        if value.__class__ is ReadValue:
+            out += value.data
+        else:
+            encode_value(codecs, out, value, *key)
+
+    def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[ReadValue | None, int]:
+        if buf[pos] == NULL:
+            return None, pos + 1
+        value, end = decode_value(codecs, buf, pos, *key)
+        return ReadValue(value, buf[pos:end]), end
+
+    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode))
+
+
+@lru_cache(maxsize=1024)
+def _sized(types: EntryTypes) -> EntryTypes:
+    """The types of a read that wants each value's size, too: values are (value, encoded bytes)."""
+    decode_value = types.value.decode
+
+    def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[tuple[Any, int], int]:
+        value, end = decode_value(codecs, buf, pos, *key)
+        return (value, end - pos), end
+
+    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode))
+
+
+# --- time to live ---------------------------------------------------------------------------------------------------
+
+
+def _expiry(ttl: Ttl, on: TtlOn) -> ExpiryPolicy:
+    return _counted_on(_milliseconds(ttl), on)
+
+
+def _counted_on(milliseconds: int, on: TtlOn) -> ExpiryPolicy:
+    """JCache's created, modified and touched expiry policies."""
+    match on:
+        case "create":
+            return ExpiryPolicy(milliseconds, _UNCHANGED, _UNCHANGED)
+        case "update":
+            return ExpiryPolicy(milliseconds, milliseconds, _UNCHANGED)
+        case "access":
+            return ExpiryPolicy(milliseconds, milliseconds, milliseconds)
+        case _:
+            raise ValueError(f"ttl_on is 'create', 'update' or 'access', not {on!r}")
+
+
+def _milliseconds(ttl: object) -> int:
+    """A time to live in ms, rounded up. Raises ValueError for one that is not above 0, TypeError for other types."""
+    if isinstance(ttl, timedelta):
+        milliseconds = -(-ttl // timedelta(milliseconds=1))
+    elif isinstance(ttl, bool) or not isinstance(ttl, int | float):
+        raise TypeError(f"ttl is in seconds, int or float, or a timedelta; got a Python {type(ttl).__qualname__}")
+    elif ttl == math.inf:
+        return _ETERNAL
+    elif ttl > 0:
+        # Rounded first where float arithmetic alone would make it longer: 0.07 * 1000 is 70.00000000000001.
+        milliseconds = ttl * 1000 if isinstance(ttl, int) else max(1, math.ceil(round(ttl * 1000, 6)))
+    else:
+        milliseconds = 0
+    if milliseconds <= 0:
+        raise ValueError(f"ttl must be above 0, not {ttl!r}; math.inf is for ever, delete() removes an entry")
+    if milliseconds > _MAX_MILLISECONDS:
+        raise ValueError(f"a ttl of {ttl!r} s is out of range; math.inf is for ever")
+    return milliseconds

@@ -1,0 +1,167 @@
+"""SQL answers: named rows, all at once by ``await`` or one after the other inside ``async with``."""
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, overload
+from uuid import UUID
+
+from typing_extensions import Self
+
+from ignitemap.client.cursors import AioSqlFieldsCursor
+from ignitemap.exceptions import QueryError
+
+__all__ = ["Column", "Query", "Row", "Rows"]
+
+# What a column holds is not on the wire; it shows in the values, and an empty or all-null column stays unknown.
+_SQL_TYPES: Final[Mapping[str, str]] = {
+    "bool": "BOOLEAN", "int": "BIGINT", "float": "DOUBLE", "str": "VARCHAR", "bytes": "BINARY", "date": "DATE",
+    "datetime": "TIMESTAMP", "Timestamp": "TIMESTAMP", "time": "TIME", Decimal.__name__: "DECIMAL", UUID.__name__: "UUID",
+}  # fmt: skip
+DML_COLUMN: Final = "UPDATED"
+
+
+class Column(NamedTuple):
+    """A column of an answer: its name and, where the values show it, its SQL type."""
+
+    name: str
+    type: str | None
+
+
+class Row(Sequence[Any]):
+    """One row: ``row.city``, ``row["CITY"]`` (case does not matter) and ``row[0]``; equal to a tuple of its values."""
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: Mapping[str, int], values: Sequence[Any]) -> None:
+        self._names = names
+        self._values = tuple(values)
+
+    @overload
+    def __getitem__(self, index: int | str) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | str | slice) -> Any:
+        if isinstance(index, str):
+            position = self._names.get(index.upper())
+            if position is None:
+                raise KeyError(index)
+            return self._values[position]
+        return self._values[index]
+
+    def __getattr__(self, name: str) -> Any:
+        position = self._names.get(name.upper())
+        if position is None:
+            raise AttributeError(f"the row has no column {name!r}, it has {', '.join(self._names)}")
+        return self._values[position]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Row):
+            return self._values == other._values
+        return self._values == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def __repr__(self) -> str:
+        return f"Row({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values by the names of their columns."""
+        return dict(zip(self._names, self._values, strict=True))
+
+
+class Rows(Sequence[Row]):
+    """All rows of an answer. For DML and DDL ``affected`` is the number of rows that were changed, and there are none."""
+
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], affected: int | None) -> None:
+        self.columns = tuple(columns)
+        self.affected = affected
+        self._rows = list(rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        names = ", ".join(column.name for column in self.columns)
+        return f"<{len(self._rows)} rows of {names}>" if self.affected is None else f"<{self.affected} rows changed>"
+
+
+class Query:
+    """A statement that is about to run: ``await`` it for `Rows`, or stream it::
+
+    async with client.sql("select name, age from Person where age > ?", 30) as rows:
+        async for row in rows:
+            print(row.name)
+    """
+
+    def __init__(self, make_cursor: Callable[[], AioSqlFieldsCursor]) -> None:
+        self._make_cursor = make_cursor
+        self._cursor: AioSqlFieldsCursor | None = None
+
+    def __await__(self) -> Generator[Any, None, Rows]:
+        return self._all().__await__()
+
+    async def _all(self) -> Rows:
+        async with self._make_cursor() as cursor:
+            names = _by_name(cursor.columns)
+            rows = [Row(names, values) async for page in cursor.pages() for values in page]
+        if cursor.columns == (DML_COLUMN,) and len(rows) == 1 and isinstance(rows[0][0], int):
+            return Rows((), (), rows[0][0])
+        return Rows(_columns(cursor.columns, rows), rows, None)
+
+    async def __aenter__(self) -> Self:
+        if self._cursor is not None:
+            raise QueryError("a query can be streamed once; call client.sql() again")
+        self._cursor = self._make_cursor()
+        await self._cursor.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._cursor is not None
+        await self._cursor.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Row]:
+        if self._cursor is None:
+            raise QueryError("stream a query inside `async with client.sql(...) as rows`, or await it")
+        return self._stream(self._cursor)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, inside the ``async with`` block."""
+        if self._cursor is None:
+            raise QueryError("the columns are known inside `async with client.sql(...) as rows`")
+        return self._cursor.columns
+
+    async def _stream(self, cursor: AioSqlFieldsCursor) -> AsyncIterator[Row]:
+        names = _by_name(cursor.columns)
+        async for page in cursor.pages():
+            for values in page:
+                yield Row(names, values)
+
+
+def _by_name(columns: Sequence[str]) -> dict[str, int]:
+    names: dict[str, int] = {}
+    for position, name in enumerate(columns):
+        names.setdefault(name.upper() if name.upper() not in names else f"{name.upper()}_{position}", position)
+    return names
+
+
+def _columns(names: Sequence[str], rows: Sequence[Row]) -> list[Column]:
+    columns: list[Column] = []
+    for position, name in enumerate(names):
+        value = next((row[position] for row in rows if row[position] is not None), None)
+        columns.append(Column(name, _SQL_TYPES.get(type(value).__name__)))
+    return columns

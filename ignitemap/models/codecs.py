@@ -1,0 +1,438 @@
+"""A model's codec, generated from its schema: one pass over the object, no dict in between.
+
+The encoder writes fused runs of fixed-size fields, strings in line, everything else through its spec, then the
+compact footer, the hash and the header. The decoder reads an object of the program's own schema straight into the
+constructor; an object of any other schema, or with a null or another width where the fast path expects a value, is
+read field by field through its footer. What is read twice is only what is not ordinary.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
+from ignitemap.models.schema import ModelField, Schema
+from ignitemap.protocol.binary_type import BinaryType
+from ignitemap.protocol.codecs import (
+    MAX_DECODE_DEPTH,
+    MAX_ENCODE_DEPTH,
+    Codecs,
+    Spec,
+    decode_object,
+    too_deep,
+)
+from ignitemap.protocol.codegen import Source, packer, unpacker
+from ignitemap.protocol.hashing import bytes_hash, field_id
+from ignitemap.protocol.types.binary_object import field_offsets, object_bytes
+from ignitemap.protocol.types.text import STRING
+
+__all__ = ["ModelCodec", "make_codec", "make_key_reader"]
+
+OBJECT: Final = 0x67
+WRAPPED: Final = 0x1B
+NULL: Final = 0x65
+STRING_CODE: Final = 9
+HEADER: Final = 24
+# USER_TYPE | HAS_SCHEMA | COMPACT_FOOTER, and the width of the footer's offsets.
+FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
+WIDTH_FLAGS: Final = 0x18
+LEAF_CODES: Final = frozenset({*range(1, 13), 28, 30, 33, 36})
+
+_header: Final = struct.Struct("<BBHiiIiI")
+unpack_header: Final = _header.unpack_from
+pack_header_into: Final = _header.pack_into
+unpack_uint: Final = struct.Struct("<I").unpack_from
+
+
+@attrs.frozen(eq=False)
+class ModelCodec:
+    """The functions of one model.
+
+    ``whole``: every field is in the object. ``value``: a value in the model's own cache, whose key fields live in the
+    key; the same as ``whole`` where there are none.
+    """
+
+    whole: Spec[Any]
+    value: Spec[Any]
+    decode_whole: Callable[[Codecs, bytes, int], tuple[Any, int]]
+    """Reads an object at its 0x67, for the table of type ids."""
+
+
+def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
+    """Generate a model's codec. ``key_class`` is the class of its cache keys where they are made of several fields."""
+    encode_whole = _guarded(_make_encoder(schema, schema.fields, schema.whole, None, joined=False), schema.fields)
+    decode_whole = _make_decoder(schema, schema.fields, schema.whole, None, joined=False)
+    whole = _spec(schema, encode_whole, decode_whole, joined=False)
+    if not schema.key_fields:
+        return ModelCodec(whole, whole, decode_whole)
+    encode_value = _guarded(
+        _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True), schema.value_fields
+    )
+    decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
+    return ModelCodec(whole, _spec(schema, encode_value, decode_value, joined=True), decode_whole)
+
+
+def make_key_reader(schema: Schema, key_class: type | None) -> Callable[[Any], Any]:
+    """The function that gets a model's cache key out of an object: one field, or ``key_class`` of several."""
+    name = f"key_of_{schema.cls.__name__}"
+    source = Source(name)
+    source.line(f"def {name}(value):")
+    parts = ", ".join(f"value.{field.attribute}" for field in schema.key_fields)
+    source.line(f"    return {parts if key_class is None else source.bind('Key', key_class) + '(' + parts + ')'}")
+    return source.compile()
+
+
+def _spec(schema: Schema, encode: Callable[..., None], decode: Callable[..., Any], *, joined: bool) -> Spec[Any]:
+    name = schema.cls.__name__
+
+    def decode_at_code(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+        code = buf[pos]
+        if code == WRAPPED:  # what a server sends at the top level and inside collections
+            (length,) = unpack_uint(buf, pos + 1)
+            end = pos + 5 + length
+            (offset,) = unpack_uint(buf, end)
+            if offset + HEADER > length:
+                raise DecodeError(f"a wrapped object of {length} bytes that starts at byte {offset}")
+            return decode(codecs, buf, pos + 5 + offset, *key)[0], end + 4
+        if code == OBJECT:
+            found: tuple[Any, int] = decode(codecs, buf, pos, *key)
+            return found
+        if code == NULL:
+            raise DecodeError(f"null where {name} is declared", offset=pos)
+        value, end = decode_object(codecs, buf, pos)
+        if value.__class__ is not schema.cls:
+            raise DecodeError(f"expected {name}, the cluster has a {type(value).__name__}", offset=pos)
+        return value, end
+
+    return Spec(
+        name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.cls.__hash__ is not None
+    )
+
+
+def _guarded(encode: Callable[..., None], fields: Sequence[ModelField]) -> Callable[..., None]:
+    """The encoder with errors that say which field it was: found by encoding the fields again, one by one."""
+
+    def encode_guarded(codecs: Codecs, out: bytearray, value: Any, *key: Any) -> None:
+        try:
+            encode(codecs, out, value, *key)
+        except (EncodeError, struct.error, UnicodeEncodeError, OverflowError) as error:
+            if isinstance(error, EncodeError) and error.path:
+                for field in fields:  # a nested model has said where inside it
+                    if _fails(codecs, field, value):
+                        error.path = f"{field.attribute}.{error.path}"
+                        break
+                raise
+            for field in fields:
+                found = _fails(codecs, field, value)
+                if found is not None:
+                    found.path = f"{field.attribute}.{found.path}" if found.path else field.attribute
+                    found.args = (f"{type(value).__name__}.{found.path}: {found.message}",)
+                    raise found from error
+            if isinstance(error, EncodeError):
+                raise
+            raise EncodeValueError(str(error)) from error
+
+    return encode_guarded
+
+
+def _fails(codecs: Codecs, field: ModelField, value: Any) -> EncodeError | None:
+    depth = codecs.depth
+    codecs.depth = 0
+    try:
+        field.spec.encode(codecs, bytearray(), getattr(value, field.attribute, None))
+    except EncodeError as error:
+        return error
+    except UnicodeEncodeError as error:
+        return EncodeValueError(str(error))
+    finally:
+        codecs.depth = depth
+    return None
+
+
+def _wrong_class(expected: type, value: object) -> EncodeTypeError:
+    return EncodeTypeError(f"expected {expected.__name__}, got a Python {type(value).__qualname__}")
+
+
+def _wrong_key(cls: type) -> EncodeValueError:
+    return EncodeValueError(f"the key differs from the key fields of the {cls.__name__}")
+
+
+def _too_deep_to_encode() -> EncodeValueError:
+    return EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+
+
+def _too_deep_to_decode() -> DecodeError:
+    return DecodeError(too_deep(MAX_DECODE_DEPTH))
+
+
+def _nests(fields: Sequence[ModelField]) -> bool:
+    return any(field.spec.code not in LEAF_CODES for field in fields)
+
+
+# --- encoder --------------------------------------------------------------------------------------------------------
+
+
+def _make_encoder(
+    schema: Schema, fields: Sequence[ModelField], known: BinaryType, key_class: type | None, *, joined: bool
+) -> Callable[..., None]:
+    name = f"encode_{schema.cls.__name__}"
+    (schema_id,) = known.schemas
+    source = Source(name)
+    cls = source.bind(schema.cls.__name__, schema.cls)
+    source.line(f"def {name}(codecs, out, value{', key' if joined else ''}):")
+    source.depth = 1
+    source.line(f"if value.__class__ is not {cls}:")
+    source.line(f"    raise {source.bind('wrong_class', _wrong_class)}({cls}, value)")
+    if joined:
+        _accept_tuple(source, key_class)
+        own = [f"value.{field.attribute}" for field in schema.key_fields]
+        differ = " or ".join(f"{mine} != {theirs}" for mine, theirs in zip(own, _key_parts(schema), strict=True))
+        source.line(f"if {differ}:")
+        source.line(f"    raise {source.bind('wrong_key', _wrong_key)}({cls})")
+    source.line(f"if {source.bind('OWN', (known.id, schema_id))} not in codecs.known.announced:")
+    source.line(f"    codecs.announce({source.bind('TYPE', known)}, {schema_id})")
+    if not fields:
+        source.line(f"out += {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}")
+        return source.compile()
+    nests = _nests(fields)
+    if nests:
+        source.line("codecs.depth += 1")
+        source.line(f"if codecs.depth > {MAX_ENCODE_DEPTH}:")
+        source.line(f"    raise {source.bind('too_deep', _too_deep_to_encode)}()")
+    source.line("start = len(out)")
+    source.line(f"out += {source.bind('BLANK', bytes(HEADER))}")
+    offsets = _encode_fields(source, fields)
+    source.line("footer = len(out) - start")
+    for index, (width, limit) in enumerate((("B", 1 << 8), ("H", 1 << 16), ("I", None))):
+        pack = source.bind(f"pack_footer_{width}", packer(width * len(fields)))
+        if limit is None:
+            source.line("else:")
+        else:
+            source.line(f"{'if' if index == 0 else 'elif'} {offsets[-1]} < {limit}:")
+        source.line(f"    out += {pack}({', '.join(offsets)})")
+        source.line(f"    flags = {FLAGS[width]}")
+    hash_of = source.bind("bytes_hash", bytes_hash)
+    pack_header = source.bind("pack_header_into", pack_header_into)
+    source.line(f"code = {hash_of}(out[start + {HEADER} : start + footer])")
+    source.line(
+        f"{pack_header}(out, start, {OBJECT}, 1, flags, {known.id}, code, len(out) - start, {schema_id}, footer)"
+    )
+    if nests:
+        source.line("codecs.depth -= 1")
+    return source.compile()
+
+
+def _encode_fields(source: Source, fields: Sequence[ModelField]) -> list[str]:
+    """Emit the fields; the expressions of their offsets."""
+    offsets: list[str] = []
+    base, fixed = "", HEADER  # where the next field starts: a variable, and bytes of fixed size since
+    run: list[tuple[int, ModelField]] = []
+
+    def flush() -> None:
+        if not run:
+            return
+        formats = "".join(f"B{field.spec.fixed}" for _, field in run)
+        values = ", ".join(f"{field.spec.code}, f{index}" for index, field in run)
+        source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
+        source.line(f"    out += {source.bind('pack_' + formats.replace('?', 'z'), packer(formats))}({values})")
+        source.line("else:")
+        for index, field in run:
+            source.line(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, out, f{index})")
+        run.clear()
+
+    for index, field in enumerate(fields):
+        source.line(f"f{index} = value.{field.attribute}")
+        offsets.append(f"{base} + {fixed}" if base and fixed else base or str(fixed))
+        if field.spec.fixed is not None and not field.spec.nullable:
+            run.append((index, field))
+            fixed += 1 + struct.calcsize("<" + field.spec.fixed)
+            continue
+        flush()
+        encode = source.bind(f"encode_{index}", field.spec.encode)
+        if field.spec is STRING:
+            source.line(f"if f{index}.__class__ is str:")
+            source.line(f"    data = f{index}.encode()")
+            source.line(f"    out += {source.bind('pack_text', packer('BI'))}({STRING_CODE}, len(data))")
+            source.line("    out += data")
+            source.line("else:")
+            source.line(f"    {encode}(codecs, out, f{index})")
+        else:
+            source.line(f"{encode}(codecs, out, f{index})")
+        if index + 1 < len(fields):
+            base, fixed = f"p{index + 1}", 0
+            source.line(f"{base} = len(out) - start")
+    flush()
+    return offsets
+
+
+def _exact(index: int, field: ModelField) -> str:
+    kind = {"?": "bool", "f": "float", "d": "float"}.get(field.spec.fixed or "", "int")
+    return f"f{index}.__class__ is {kind}"
+
+
+# --- decoder --------------------------------------------------------------------------------------------------------
+
+
+def _make_decoder(
+    schema: Schema,
+    fields: Sequence[ModelField],
+    known: BinaryType,
+    key_class: type | None,
+    *,
+    joined: bool,
+) -> Callable[..., tuple[Any, int]]:
+    name = f"decode_{schema.cls.__name__}"
+    (schema_id,) = known.schemas
+    other = _make_footer_decoder(schema, fields, known, joined=joined)
+    more = ", key" if joined else ""
+    source = Source(name)
+    source.line(f"def {name}(codecs, buf, start{more}):")
+    source.depth = 1
+    if joined:
+        _accept_tuple(source, key_class)
+    unpack = source.bind("unpack_header", unpack_header)
+    source.line(f"code, version, flags, type_id, _, length, schema_id, footer = {unpack}(buf, start)")
+    bound_other = source.bind("decode_other", other)
+    plain = f"schema_id != {schema_id} or flags | {WIDTH_FLAGS} != {FLAGS['I'] | WIDTH_FLAGS}"
+    source.line(f"if type_id != {known.id} or version != 1 or {plain} or start + length > len(buf):")
+    source.line(f"    return {bound_other}(codecs, buf, start{more})")
+    if not fields:
+        source.line(f"return {bound_other}(codecs, buf, start{more})")
+        return source.compile()
+    nests = _nests(fields)
+    if nests:
+        source.line("codecs.depth += 1")
+        source.line(f"if codecs.depth > {MAX_DECODE_DEPTH}:")
+        source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
+    source.line(f"pos = start + {HEADER}")
+    fallback = f"return {bound_other}(codecs, buf, start{more})"
+    if nests:
+        fallback = f"codecs.depth -= 1; {fallback}"
+    _decode_fields(source, fields, fallback)
+    source.line("if pos != start + footer:")
+    source.line(f"    {fallback}")
+    if nests:
+        source.line("codecs.depth -= 1")
+    _construct(source, schema, fields, joined=joined)
+    source.line("return result, start + length")
+    return source.compile()
+
+
+def _decode_fields(source: Source, fields: Sequence[ModelField], fallback: str) -> None:
+    index = 0
+    while index < len(fields):
+        run: list[tuple[int, ModelField]] = []
+        while index < len(fields) and fields[index].spec.fixed is not None and not fields[index].spec.nullable:
+            run.append((index, fields[index]))
+            index += 1
+        if run:
+            formats = "".join(f"B{'B' if field.spec.fixed == '?' else field.spec.fixed}" for _, field in run)
+            size = struct.calcsize("<" + formats)
+            # A null near the end of the buffer makes the run reach behind it.
+            source.line(f"if pos + {size} > len(buf):")
+            source.line(f"    {fallback}")
+            targets = ", ".join(f"t{at}, f{at}" for at, _ in run)
+            source.line(f"{targets} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
+            source.line(f"if {' or '.join(f't{at} != {field.spec.code}' for at, field in run)}:")
+            source.line(f"    {fallback}")
+            source.line(f"pos += {size}")
+            for at, field in run:
+                if field.spec.fixed == "?":
+                    source.line(f"f{at} = f{at} == 1")
+            continue
+        field = fields[index]
+        decode = source.bind(f"decode_{index}", field.spec.decode)
+        if field.spec is STRING:
+            source.line(f"if buf[pos] == {STRING_CODE}:")
+            source.line(f"    at = pos + 5 + {source.bind('unpack_uint', unpack_uint)}(buf, pos + 1)[0]")
+            source.line(f"    f{index} = buf[pos + 5 : at].decode()")
+            source.line("    pos = at")
+            source.line("else:")
+            source.line(f"    f{index}, pos = {decode}(codecs, buf, pos)")
+        else:
+            source.line(f"f{index}, pos = {decode}(codecs, buf, pos)")
+        index += 1
+
+
+def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, joined: bool) -> None:
+    """Emit the call of the constructor: positional where it takes positions."""
+    held = {id(field): f"f{index}" for index, field in enumerate(fields)}
+    if joined:
+        key_parts = _key_parts(schema)
+        for position, field in enumerate(schema.key_fields):
+            held[id(field)] = key_parts[position]
+    positional: list[str] = []
+    keywords: list[str] = []
+    later: list[str] = []
+    for field in schema.fields:
+        expression = held[id(field)]
+        if not field.in_constructor:
+            later.append(f"{source.bind('set_attribute', object.__setattr__)}(result, {field.attribute!r}, {expression})")
+        elif field.keyword_only:
+            keywords.append(f"{field.parameter}={expression}")
+        else:
+            positional.append(expression)
+    cls = source.bind(schema.cls.__name__, schema.cls)
+    source.line(f"result = {cls}({', '.join(positional + keywords)})")
+    for line in later:
+        source.line(line)
+
+
+def _accept_tuple(source: Source, key_class: type | None) -> None:
+    """Emit the conversion of a tuple that stands for a key of several fields."""
+    if key_class is not None:
+        source.line("if key.__class__ is tuple:")
+        source.line(f"    key = {source.bind('Key', key_class)}(*key)")
+
+
+def _key_parts(schema: Schema) -> list[str]:
+    """The expressions of the key fields inside a cache key."""
+    if len(schema.key_fields) == 1:
+        return ["key"]
+    return [f"key.{field.attribute}" for field in schema.key_fields]
+
+
+def _make_footer_decoder(
+    schema: Schema, fields: Sequence[ModelField], known: BinaryType, *, joined: bool
+) -> Callable[..., tuple[Any, int]]:
+    """The decoder for objects of other schemas: by the footer's offsets, defaults for what is missing."""
+    ids = {id(field): [field_id(name) for name in (field.name, *field.options.aliases)] for field in fields}
+    cls = schema.cls
+
+    def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any) -> tuple[Any, int]:
+        code, _, _, type_id, _, length, _, _ = unpack_header(buf, start)
+        if code != OBJECT or type_id != known.id:
+            raise DecodeError(f"expected {schema.type_name}, the cluster has the type id {type_id}", offset=start)
+        codecs.depth += 1
+        if codecs.depth > MAX_DECODE_DEPTH:
+            raise _too_deep_to_decode()
+        offsets = field_offsets(codecs, buf, start)
+        arguments: dict[str, Any] = {}
+        later: dict[str, Any] = {}
+        for field in schema.fields:
+            if joined and field.options.key:
+                value = key[0] if len(schema.key_fields) == 1 else getattr(key[0], field.attribute)
+            else:
+                position = next((offsets[each] for each in ids[id(field)] if each in offsets), None)
+                if position is None:
+                    if field.required:
+                        raise DecodeError(
+                            f"{schema.type_name} has no field {field.name}, and {cls.__name__}.{field.attribute}"
+                            " has no default",
+                            offset=start,
+                        )
+                    continue
+                value, _ = field.spec.decode(codecs, buf, position)
+            (arguments if field.in_constructor else later)[
+                field.parameter if field.in_constructor else field.attribute
+            ] = value
+        codecs.depth -= 1
+        result = cls(**arguments)
+        for attribute, value in later.items():
+            object.__setattr__(result, attribute, value)
+        return result, start + length
+
+    return decode_other
+

@@ -1,0 +1,164 @@
+"""What a user writes inside a model: ``key()``, ``field()``, ``sql()``, ``Index``, ``Array`` and the narrow types."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar, overload
+
+import attrs
+
+from ignitemap.exceptions import ModelError
+from ignitemap.protocol.types.numeric import BYTE, DOUBLE, FLOAT, INT, LONG, SHORT
+from ignitemap.protocol.types.text import CHAR
+
+__all__ = [
+    "Array",
+    "Byte",
+    "Char",
+    "Double",
+    "FieldOptions",
+    "Float",
+    "Index",
+    "Int",
+    "Long",
+    "Short",
+    "SqlColumn",
+    "field",
+    "key",
+    "options_of",
+    "sql",
+]
+
+T = TypeVar("T")
+
+METADATA: Final = "ignitemap"
+
+Byte = Annotated[int, BYTE]
+"""An int that Ignite holds as a byte, -128 to 127."""
+Short = Annotated[int, SHORT]
+"""An int that Ignite holds as a short, 16 bits."""
+Int = Annotated[int, INT]
+"""An int that Ignite holds as an Integer, 32 bits."""
+Long = Annotated[int, LONG]
+"""An int that Ignite holds as a Long, 64 bits: what a plain ``int`` is."""
+Float = Annotated[float, FLOAT]
+"""A float that Ignite holds in 32 bits: it is rounded."""
+Double = Annotated[float, DOUBLE]
+"""A float that Ignite holds in 64 bits: what a plain ``float`` is."""
+Char = Annotated[str, CHAR]
+"""A str of one UTF-16 unit."""
+
+
+class Array:
+    """Marks a list as an array: ``Annotated[list[float], ig.Array]`` is a double[] in Ignite."""
+
+
+@attrs.frozen
+class Index:
+    """A field's place in an SQL index. Fields with the same ``name`` make one composite index, in their ``order``.
+
+    ``inline_size`` is in bytes, -1 leaves it to the server.
+    """
+
+    name: str | None = None
+    order: int = 0
+    descending: bool = False
+    inline_size: int = -1
+
+
+@attrs.frozen
+class SqlColumn:
+    """Restrictions of a field's SQL column; -1 for none."""
+
+    precision: int = -1
+    scale: int = -1
+    not_null: bool = False
+
+
+@attrs.frozen
+class FieldOptions:
+    """What ``key()`` and ``field()`` say about a field beyond its type and default."""
+
+    key: bool = False
+    in_value: bool = False
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    affinity: bool = False
+
+
+def sql(*, precision: int = -1, scale: int = -1, not_null: bool = False) -> SqlColumn:
+    """The SQL column of a field, inside its hint: ``Annotated[Decimal, ig.sql(precision=12, scale=2)]``."""
+    return SqlColumn(precision, scale, not_null)
+
+
+@overload
+def field(
+    *,
+    default: T,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    index: bool | Index | Sequence[Index] = False,
+    affinity: bool = False,
+    **more: Any,
+) -> T: ...
+@overload
+def field(
+    *,
+    factory: Callable[[], T],
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    index: bool | Index | Sequence[Index] = False,
+    affinity: bool = False,
+    **more: Any,
+) -> T: ...
+@overload
+def field(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    index: bool | Index | Sequence[Index] = False,
+    affinity: bool = False,
+    **more: Any,
+) -> Any: ...
+def field(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    index: bool | Index | Sequence[Index] = False,
+    affinity: bool = False,
+    **more: Any,
+) -> Any:
+    """A field with more than a type: an attrs field.
+
+    ``name`` is its name in Ignite, ``aliases`` are names it is read under too, ``index`` makes an SQL index,
+    ``affinity`` marks the affinity key field of a key model. ``more`` is what ``attrs.field`` takes: ``default``,
+    ``factory``, ``validator``, ``converter``, ``kw_only`` ….
+    """
+    if isinstance(aliases, str):
+        raise ModelError("aliases is a sequence of names, not one str")
+    indexes = (Index(),) if index is True else () if index is False else index
+    options = FieldOptions(
+        name=name,
+        aliases=tuple(aliases),
+        indexes=(indexes,) if isinstance(indexes, Index) else tuple(indexes),
+        affinity=affinity,
+    )
+    return attrs.field(metadata={METADATA: options, **more.pop("metadata", {})}, **more)
+
+
+def key(*, in_value: bool = False, name: str | None = None, affinity: bool = False, **more: Any) -> Any:
+    """A field that lives in the cache key. Several make a composite key.
+
+    With ``in_value`` the value holds it too; the key wins when they differ. ``more`` is what ``attrs.field`` takes.
+    """
+    options = FieldOptions(key=True, in_value=in_value, name=name, affinity=affinity)
+    return attrs.field(metadata={METADATA: options, **more.pop("metadata", {})}, **more)
+
+
+def options_of(metadata: Mapping[Any, Any], hint_marks: Sequence[Any]) -> FieldOptions:
+    """The options of a field: from its attrs metadata, or from a ``key()`` or ``field()`` inside its hint."""
+    for mark in hint_marks:
+        inner = getattr(mark, "metadata", None)
+        if isinstance(inner, Mapping) and METADATA in inner:
+            found: FieldOptions = inner[METADATA]
+            return found
+    return metadata.get(METADATA, FieldOptions())

@@ -1,0 +1,546 @@
+"""The registry: which classes are models, what a type hint is to Ignite, and which codec a class or type id has."""
+
+import dataclasses
+import datetime
+import decimal
+from enum import Enum
+import functools
+import types
+import typing
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, overload
+
+import attrs
+from typing_extensions import dataclass_transform
+
+from ignitemap.exceptions import EncodeTypeError, ModelError
+from ignitemap.models.codecs import ModelCodec, make_codec, make_key_reader
+from ignitemap.models.fields import Array, FieldOptions, SqlColumn, field, key, options_of
+from ignitemap.models.schema import ModelField, ModelOptions, Rename, Schema, ignite_name, make_schema
+from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, optional
+from ignitemap.protocol.hashing import type_id
+from ignitemap.protocol.types.arrays import BYTES, array_of
+from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of
+from ignitemap.protocol.types.decimal import DECIMAL
+from ignitemap.protocol.types.enums import EnumCodec, enum_of, make_enum_codec
+from ignitemap.protocol.types.maps import dict_of
+from ignitemap.protocol.types.numeric import BOOL, DOUBLE, LONG
+from ignitemap.protocol.types.temporal import DATE, TIME, TIMEDELTA, TIMESTAMP
+from ignitemap.protocol.types.text import STRING
+from ignitemap.protocol.types.uuid import UUID
+
+__all__ = ["Model", "Registry", "default_registry", "enum_", "key_class", "model"]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+E = TypeVar("E", bound=type[Enum])
+
+PLAIN: dict[Any, Spec[Any]] = {
+    int: LONG,
+    float: DOUBLE,
+    bool: BOOL,
+    str: STRING,
+    bytes: BYTES,
+    decimal.Decimal: DECIMAL,
+    datetime.datetime: TIMESTAMP,
+    datetime.date: DATE,
+    datetime.time: TIME,
+    datetime.timedelta: TIMEDELTA,
+    uuid.UUID: UUID,
+    Any: ANY,
+    object: ANY,
+    list: list_of(ANY),
+    set: set_of(ANY),
+    frozenset: frozenset_of(ANY),
+    tuple: tuple_of(ANY),
+    dict: dict_of(ANY, ANY),
+}
+
+
+@attrs.define(eq=False)
+class Model:
+    """A registered class. Its schema and codec are made once all of its hints can be resolved."""
+
+    registry: "Registry"
+    cls: type
+    options: ModelOptions
+    _schema: Schema | None = None
+    _codec: ModelCodec | None = None
+    _key_model: "Model | None" = None
+    _key_of: Callable[[Any], Any] | None = None
+    _resolving: bool = False
+
+    @property
+    def type_name(self) -> str:
+        """The name of the class's Ignite type."""
+        return self.options.type_name or self.cls.__name__
+
+    @property
+    def schema(self) -> Schema:
+        """The resolved model. Raises ModelError for a hint that can't be resolved or isn't supported."""
+        if self._schema is None:
+            try:
+                self._resolving = True
+                self._schema = make_schema(self.cls, self.options, self._fields())
+            finally:
+                self._resolving = False
+        return self._schema
+
+    @property
+    def codec(self) -> ModelCodec:
+        """The generated codec."""
+        if self._codec is None:
+            self._codec = make_codec(self.schema, self.key_class)
+        return self._codec
+
+    @property
+    def key_class(self) -> type | None:
+        """The class of cache keys that are made of several fields; None for none or one."""
+        found = self.key_model
+        return None if found is None else found.cls
+
+    @property
+    def key_model(self) -> "Model | None":
+        """The model of cache keys that are made of several fields."""
+        if self._key_model is None and len(self.schema.key_fields) > 1:
+            self._key_model = self._make_key_model()
+        return self._key_model
+
+    def key_spec(self) -> Spec[Any] | None:
+        """The type of the model's cache keys, None where no field is a key."""
+        fields = self.schema.key_fields
+        if not fields:
+            return None
+        if len(fields) == 1:
+            return fields[0].spec
+        key_model = self.key_model
+        assert key_model is not None
+        whole, key_cls = key_model.codec.whole, key_model.cls
+
+        def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+            if value.__class__ is tuple:
+                if len(value) != len(fields):
+                    raise EncodeTypeError(f"a key of {self.cls.__name__} has {len(fields)} fields, not {len(value)}")
+                value = key_cls(*value)
+            whole.encode(codecs, out, value)
+
+        return attrs.evolve(whole, encode=encode)
+
+    @property
+    def key_of(self) -> Callable[[Any], Any]:
+        """The function from an object to its cache key. Raises ModelError where no field is a key."""
+        if self._key_of is None:
+            if not self.schema.key_fields:
+                raise ModelError(
+                    f"{self.cls.__name__} has no key() field: use set(key, value)", path=self.cls.__name__
+                )
+            self._key_of = make_key_reader(self.schema, self.key_class)
+        return self._key_of
+
+    def spec(self) -> Spec[Any]:
+        """The type of fields that hold the model whole. Usable while the model is still being resolved."""
+        if not self._resolving and self._schema is not None:
+            return self.codec.whole
+
+        # A model that refers to itself, or to one that isn't complete yet: look the codec up when it is first used.
+        def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+            self.codec.whole.encode(codecs, out, value)
+
+        def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+            return self.codec.whole.decode(codecs, buf, pos)
+
+        return Spec(self.cls.__name__, encode, decode, java=self.type_name, hashable=self.cls.__hash__ is not None)
+
+    def _fields(self) -> tuple[ModelField, ...]:
+        hints = _hints(self.cls)
+        made: list[ModelField] = []
+        for each in _attributes(self.cls):
+            path = f"{self.cls.__name__}.{each.attribute}"
+            plain, marks = _unwrap(hints[each.attribute])
+            options = options_of(each.metadata, marks)
+            column = next((mark for mark in marks if isinstance(mark, SqlColumn)), SqlColumn())
+            made.append(
+                ModelField(
+                    each.attribute,
+                    each.parameter,
+                    ignite_name(each.attribute, options, self.options.rename),
+                    self.registry.spec(hints[each.attribute] if not marks else _with_marks(plain, marks), path=path),
+                    options,
+                    column,
+                    each.required,
+                    each.keyword_only,
+                    each.in_constructor,
+                )
+            )
+        return tuple(made)
+
+    def _make_key_model(self) -> "Model":
+        fields = self.schema.key_fields
+        name = f"{self.cls.__name__}Key"
+        hints = {each.attribute: each.spec for each in fields}
+
+        def body(namespace: dict[str, Any]) -> None:
+            namespace["__annotations__"] = dict.fromkeys(hints, Any)
+            namespace["__module__"] = self.cls.__module__
+            namespace["__doc__"] = f"The cache key of a {self.cls.__name__}."
+
+        key_cls = attrs.frozen(types.new_class(name, (), {}, body))
+        plain = tuple(
+            attrs.evolve(
+                each,
+                parameter=each.attribute.lstrip("_"),
+                options=FieldOptions(affinity=each.options.affinity),
+                required=True,
+                keyword_only=False,
+                in_constructor=True,
+            )
+            for each in fields
+        )
+        options = ModelOptions(type_name=self.schema.key_type_name)
+        return self.registry.add_resolved(key_cls, options, plain)
+
+
+@attrs.frozen
+class _Attribute:
+    """A field as attrs or dataclasses describes it."""
+
+    attribute: str
+    parameter: str
+    metadata: Any
+    required: bool
+    keyword_only: bool
+    in_constructor: bool
+
+
+class Registry:
+    """Models and enums of one program, or of one part of it. ``ig.model`` uses a default one."""
+
+    def __init__(self) -> None:
+        self._models: dict[type, Model] = {}
+        self._by_type_id: dict[int, Model] = {}
+        self._enums: dict[type, EnumCodec[Any]] = {}
+        self._enum_by_id: dict[int, EnumCodec[Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self._models)} models and {len(self._enums)} enums>"
+
+    # --- registration -----------------------------------------------------------------------------------------------
+
+    @overload
+    def model(self, cls: C, /) -> C: ...
+    @overload
+    def model(
+        self,
+        *,
+        type_name: str | None = None,
+        cache: str | None = None,
+        rename: Rename = None,
+        unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve",
+        key_type_name: str | None = None,
+    ) -> Callable[[C], C]: ...
+    @dataclass_transform(field_specifiers=(attrs.field, field, key))
+    def model(self, cls: Any = None, /, **options: Any) -> Any:
+        """Register a class; as ``ig.model``."""
+        if cls is not None:
+            return self.add(cls, ModelOptions(**options)).cls
+        return lambda cls: self.add(cls, ModelOptions(**options)).cls
+
+    def enum(self, *, type_name: str | None = None) -> Callable[[E], E]:
+        """Register an enum class under a type name; without it a class is registered under its own name when used."""
+
+        def register(cls: E) -> E:
+            self._add_enum(cls, type_name or cls.__name__)
+            return cls
+
+        return register
+
+    def add(self, cls: type, options: ModelOptions) -> Model:
+        """Register a class. Raises ModelError."""
+        if not isinstance(cls, type):
+            raise ModelError(f"a model is a class, not {type(cls).__name__}")
+        if "__attrs_attrs__" not in cls.__dict__ and "__dataclass_fields__" not in cls.__dict__:
+            cls = attrs.define(cls)
+        entry = self._enter(Model(self, cls, options))
+        try:
+            entry.codec  # noqa: B018 - what is wrong with a class shows where it is defined
+        except _UnresolvedError:
+            pass  # a forward reference: resolved at first use
+        except ModelError:
+            del self._models[cls], self._by_type_id[type_id(entry.type_name)]
+            raise
+        return entry
+
+    def add_resolved(self, cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Model:
+        """Register a class whose fields are known."""
+        return self._enter(Model(self, cls, options, make_schema(cls, options, fields)))
+
+    def _enter(self, entry: Model) -> Model:
+        number = type_id(entry.type_name)
+        known = self._by_type_id.get(number)
+        if known is not None and not _same_place(known.cls, entry.cls):
+            raise ModelError(
+                f"{entry.cls.__qualname__} and {known.cls.__module__}.{known.cls.__qualname__} are both named"
+                f" {entry.type_name}",
+                path=entry.cls.__name__,
+            )
+        if known is not None:  # defined again, as notebooks do
+            self._models.pop(known.cls, None)
+        self._models[entry.cls] = entry
+        self._by_type_id[number] = entry
+        return entry
+
+    def _add_enum(self, cls: type[Enum], name: str) -> EnumCodec[Any]:
+        codec = make_enum_codec(cls, name)
+        known = self._enum_by_id.get(codec.known.id)
+        if known is not None and not _same_place(known.cls, cls):
+            raise ModelError(f"{cls.__qualname__} and {known.cls.__qualname__} are both named {name}")
+        self._enums[cls] = codec
+        self._enum_by_id[codec.known.id] = codec
+        return codec
+
+    # --- look-up ----------------------------------------------------------------------------------------------------
+
+    def find(self, cls: Any) -> Model | None:
+        """The model of a class, None for a class that is none."""
+        return self._models.get(cls) if isinstance(cls, type) else None
+
+    def encoder_for(self, cls: type) -> Encoder | None:
+        """The encoder of a registered class, or of an enum class."""
+        entry = self._models.get(cls)
+        if entry is not None:
+            return entry.codec.whole.encode
+        if issubclass(cls, Enum):
+            return (self._enums.get(cls) or self._add_enum(cls, cls.__name__)).encode
+        return None
+
+    def decoder_for(self, type_id: int) -> Decoder | None:
+        """The decoder of a registered complex type."""
+        entry = self._by_type_id.get(type_id)
+        return None if entry is None else entry.codec.decode_whole
+
+    def enum_for(self, type_id: int) -> Callable[[int], Any] | None:
+        """The function from ordinal to member of a registered enum."""
+        codec = self._enum_by_id.get(type_id)
+        return None if codec is None else codec.member
+
+    def spec(self, hint: Any, *, path: str = "the type") -> Spec[Any]:
+        """What a type hint, or a spec, is to Ignite. Raises ModelError for a hint that is nothing to it."""
+        if isinstance(hint, Spec):
+            return cast(Spec[Any], hint)
+        try:
+            plain = PLAIN.get(hint)
+        except TypeError:  # an unhashable object is no hint
+            raise ModelError(f"{path}: {hint!r} is not a type", path=path) from None
+        if plain is not None:
+            return plain
+        if hint is None or hint is type(None):
+            raise ModelError(f"{path}: None alone is no type for Ignite", path=path)
+        if isinstance(hint, str | typing.ForwardRef):
+            raise _UnresolvedError(f"{path}: the name {hint!r} can't be resolved", path=path)
+        origin = typing.get_origin(hint)
+        if origin is Annotated:
+            return self._annotated(hint, path)
+        if origin in {Union, types.UnionType}:
+            return self._union(typing.get_args(hint), path)
+        if origin is not None:
+            return self._generic(origin, typing.get_args(hint), path)
+        if isinstance(hint, typing.NewType):
+            return self.spec(hint.__supertype__, path=path)
+        alias = getattr(hint, "__value__", None)
+        if alias is not None:
+            return self.spec(alias, path=path)
+        if isinstance(hint, type):
+            return self._class(hint, path)
+        raise ModelError(f"{path}: {hint!r} is nothing that Ignite holds", path=path)
+
+    def _annotated(self, hint: Any, path: str) -> Spec[Any]:
+        inner, *marks = typing.get_args(hint)
+        for mark in marks:
+            if isinstance(mark, Spec):
+                return cast(Spec[Any], mark)
+            if mark is Array or isinstance(mark, Array):
+                return self._array(inner, path)
+        return self.spec(inner, path=path)
+
+    def _array(self, hint: Any, path: str) -> Spec[Any]:
+        if typing.get_origin(hint) is not list:
+            raise ModelError(f"{path}: Array goes with a list[...]", path=path)
+        (item,) = typing.get_args(hint)
+        return array_of(self.spec(item, path=f"{path}[]"))
+
+    def _union(self, members: Sequence[Any], path: str) -> Spec[Any]:
+        some = [member for member in members if member is not type(None)]
+        if len(some) == 1:
+            return optional(self.spec(some[0], path=path))
+        specs = [self.spec(member, path=path) for member in some]
+        classes = tuple(member for member in some if isinstance(member, type))
+        if len(classes) != len(some) or len({spec.code for spec in specs}) < len(specs) and not all(
+            self.find(member) is not None for member in some
+        ):
+            raise ModelError(f"{path}: the members of a union must be told apart by their Ignite types", path=path)
+        return _union_spec(classes, specs, nullable=len(some) < len(members))
+
+    def _generic(self, origin: Any, arguments: tuple[Any, ...], path: str) -> Spec[Any]:
+        def item(position: int) -> Spec[Any]:
+            return self.spec(arguments[position], path=f"{path}[{position}]")
+
+        match origin:
+            case _ if origin is list:
+                return list_of(item(0))
+            case _ if origin is set:
+                return set_of(item(0))
+            case _ if origin is frozenset:
+                return frozenset_of(item(0))
+            case _ if origin is dict:
+                return dict_of(item(0), item(1))
+            case _ if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+                return tuple_of(item(0))
+            case _ if origin is tuple:
+                # Positions of different types: each is checked by its own type's codec.
+                specs = [item(position) for position in range(len(arguments))]
+                return tuple_of(ANY) if len(set(map(id, specs))) != 1 else tuple_of(specs[0])
+            case _ if origin is Literal:
+                kinds = {type(argument) for argument in arguments}
+                if len(kinds) == 1:
+                    return self.spec(kinds.pop(), path=path)
+            case _:
+                pass
+        raise ModelError(f"{path}: {origin!r} is nothing that Ignite holds", path=path)
+
+    def _class(self, cls: type, path: str) -> Spec[Any]:
+        entry = self._models.get(cls)
+        if entry is not None:
+            return entry.spec()
+        if issubclass(cls, Enum):
+            codec = self._enums.get(cls) or self._add_enum(cls, cls.__name__)
+            return enum_of(cls, codec.known.name)
+        raise ModelError(
+            f"{path}: {cls.__module__}.{cls.__qualname__} is nothing that Ignite holds; is @ig.model missing?",
+            path=path,
+        )
+
+
+class _UnresolvedError(ModelError):
+    """A name in a hint is not defined yet."""
+
+
+def _union_spec(classes: tuple[type, ...], specs: Sequence[Spec[Any]], *, nullable: bool) -> Spec[Any]:
+    name = " or ".join(spec.name for spec in specs)
+    by_class = dict(zip(classes, specs, strict=True))
+
+    def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+        spec = by_class.get(value.__class__)
+        if spec is None:
+            raise EncodeTypeError(f"expected {name}, got a Python {type(value).__qualname__}")
+        spec.encode(codecs, out, value)
+
+    union = attrs.evolve(ANY, name=name, encode=encode, nullable=False, hashable=all(spec.hashable for spec in specs))
+    return optional(union) if nullable else union
+
+
+def _unwrap(hint: Any) -> tuple[Any, list[Any]]:
+    if typing.get_origin(hint) is Annotated:
+        inner, *marks = typing.get_args(hint)
+        return inner, marks
+    return hint, []
+
+
+def _with_marks(plain: Any, marks: Sequence[Any]) -> Any:
+    kept = [mark for mark in marks if isinstance(mark, Spec) or mark is Array or isinstance(mark, Array)]
+    return functools.reduce(lambda hint, mark: Annotated[hint, mark], kept, plain)
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The hints of a class with names resolved in its module; a class may name itself."""
+    try:
+        return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
+    except NameError as error:
+        raise _UnresolvedError(f"{cls.__name__}: {error}", path=cls.__name__) from error
+
+
+def _attributes(cls: type) -> list[_Attribute]:
+    if attrs.has(cls):
+        return [
+            _Attribute(
+                each.name,
+                each.alias or each.name,
+                each.metadata,
+                each.default is attrs.NOTHING and each.init,
+                each.kw_only,
+                each.init,
+            )
+            for each in attrs.fields(cls)
+        ]
+    return [
+        _Attribute(
+            each.name,
+            each.name,
+            each.metadata,
+            each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING and each.init,
+            each.kw_only,
+            each.init,
+        )
+        for each in dataclasses.fields(cls)
+    ]
+
+
+def _same_place(one: type, other: type) -> bool:
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+
+
+default_registry = Registry()
+
+
+@overload
+def model(cls: C, /) -> C: ...
+@overload
+def model(
+    *,
+    type_name: str | None = None,
+    cache: str | None = None,
+    rename: Rename = None,
+    unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve",
+    key_type_name: str | None = None,
+    registry: Registry | None = None,
+) -> Callable[[C], C]: ...
+@dataclass_transform(field_specifiers=(attrs.field, field, key))
+def model(cls: Any = None, /, *, registry: Registry | None = None, **options: Any) -> Any:
+    """Make a class a model: an Ignite complex object, field by field of its type hints.
+
+    Applies ``attrs.define`` unless the class is an attrs class or a dataclass already.
+
+    Args:
+        type_name: The Ignite type, a Java class name where Java reads it too; the class's name by default.
+        cache: The cache that ``client.cache(Model)`` opens; the class's name in lower case by default.
+        rename: ``"camel"`` or a function from Python names to Ignite names.
+        unknown_fields: What becomes of fields that the class doesn't have.
+        key_type_name: The Ignite type of keys that are made of several fields; ``<type_name>Key`` by default.
+        registry: Where the class is registered; a default registry by default.
+
+    Raises ModelError for a class that can't be a model: an unsupported hint, a name that is taken, two fields whose
+    names differ in case only.
+    """
+    chosen = default_registry if registry is None else registry
+    if cls is not None:
+        return chosen.add(cls, ModelOptions(**options)).cls
+    return lambda cls: chosen.add(cls, ModelOptions(**options)).cls
+
+
+def enum_(*, type_name: str | None = None, registry: Registry | None = None) -> Callable[[E], E]:
+    """Name an enum's Ignite type. Enums without it are registered under their class name when they are used."""
+    return (default_registry if registry is None else registry).enum(type_name=type_name)
+
+
+def key_class(cls: type, *, registry: Registry | None = None) -> type:
+    """The frozen class of a model's cache keys that are made of several ``key()`` fields.
+
+    Raises ModelError for a class that is no model, or has fewer than two key fields.
+    """
+    entry = (default_registry if registry is None else registry).find(cls)
+    made = None if entry is None else entry.key_class
+    if made is None:
+        raise ModelError(f"{cls.__name__} has no key of several fields", path=cls.__name__)
+    return made
+
+

@@ -1,0 +1,171 @@
+"""What a model is to Ignite: its fields, which of them live in the key, its binary types and its SQL table. Pure."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import attrs
+
+from ignitemap.exceptions import ModelError
+from ignitemap.models.fields import FieldOptions, Index, SqlColumn
+from ignitemap.protocol.binary_type import BinaryType, binary_type
+from ignitemap.protocol.cache_config import IndexType, QueryEntity, QueryField, QueryIndex
+from ignitemap.protocol.codecs import Spec
+from ignitemap.protocol.hashing import lowercase_hash
+
+__all__ = ["ModelField", "ModelOptions", "Schema", "make_schema", "query_entity", "simple_name"]
+
+Rename = Literal["camel"] | Callable[[str], str] | None
+
+
+@attrs.frozen
+class ModelOptions:
+    """What ``@ig.model`` was told."""
+
+    type_name: str | None = None
+    cache: str | None = None
+    rename: Rename = None
+    unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve"
+    key_type_name: str | None = None
+
+
+@attrs.frozen(eq=False)
+class ModelField:
+    """One field: its Python attribute and constructor parameter, its name in Ignite, its type."""
+
+    attribute: str
+    parameter: str
+    name: str
+    spec: Spec[Any]
+    options: FieldOptions
+    column: SqlColumn
+    required: bool
+    keyword_only: bool
+    in_constructor: bool
+
+
+@attrs.frozen(eq=False)
+class Schema:
+    """A resolved model."""
+
+    cls: type
+    type_name: str
+    cache: str | None
+    fields: tuple[ModelField, ...]
+    key_fields: tuple[ModelField, ...]
+    value_fields: tuple[ModelField, ...]
+    """What a value in the model's own cache holds: all but the fields that live in the key."""
+    whole: BinaryType
+    """The type of an object that holds every field."""
+    value: BinaryType
+    """The type of a value in the model's own cache; the same name, another schema."""
+    key_type_name: str
+
+    @property
+    def split(self) -> bool:
+        """Whether the value is written without some fields of the model."""
+        return len(self.value_fields) < len(self.fields)
+
+
+def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Schema:
+    """The schema of a class with resolved fields. Raises ModelError with the path of what can't be."""
+    path = cls.__name__
+    type_name = options.type_name or cls.__name__
+    names: dict[int, str] = {}
+    for field in fields:
+        for name in (field.name, *field.options.aliases):
+            known = names.setdefault(lowercase_hash(name), field.attribute)
+            if known != field.attribute:
+                raise ModelError(
+                    f"{path}.{field.attribute} and {path}.{known} are one field to Ignite: it ignores case",
+                    path=f"{path}.{field.attribute}",
+                )
+    key_fields = tuple(field for field in fields if field.options.key)
+    value_fields = tuple(field for field in fields if not field.options.key or field.options.in_value)
+    for field in key_fields:
+        if not field.spec.hashable or field.spec.nullable:
+            raise ModelError(
+                f"{path}.{field.attribute} can't be a key: {field.spec.name} is not hashable or may be None",
+                path=f"{path}.{field.attribute}",
+            )
+    affinity = [field for field in fields if field.options.affinity]
+    if len(affinity) > 1:
+        raise ModelError(f"{path} has more than one affinity field", path=f"{path}.{affinity[1].attribute}")
+    affinity_name = affinity[0].name if affinity and not key_fields else None
+    return Schema(
+        cls,
+        type_name,
+        options.cache,
+        fields,
+        key_fields,
+        value_fields,
+        binary_type(type_name, [(field.name, field.spec.code) for field in fields], affinity_field=affinity_name),
+        binary_type(type_name, [(field.name, field.spec.code) for field in value_fields], affinity_field=affinity_name),
+        options.key_type_name or f"{type_name}Key",
+    )
+
+
+def ignite_name(attribute: str, options: FieldOptions, rename: Rename) -> str:
+    """A field's name in Ignite."""
+    if options.name is not None:
+        return options.name
+    if rename == "camel":
+        head, *rest = attribute.strip("_").split("_")
+        return head + "".join(part[:1].upper() + part[1:] for part in rest)
+    if callable(rename):
+        return rename(attribute)
+    return attribute
+
+
+def query_entity(schema: Schema, key: Spec[Any], key_type: str | None) -> QueryEntity:
+    """The SQL table over a model's cache. ``key_type`` is the type name of a complex key, None for a plain one."""
+    key_names = {field.name for field in schema.key_fields}
+    single = schema.key_fields[0].name if len(schema.key_fields) == 1 else None
+    fields = [
+        QueryField(
+            field.name,
+            field.spec.java or "java.lang.Object",
+            is_key=field.name in key_names,
+            not_null=field.column.not_null,
+            precision=field.column.precision,
+            scale=field.column.scale,
+        )
+        for field in schema.fields
+    ]
+    return QueryEntity(
+        key_type=key_type or key.java or "java.lang.Object",
+        value_type=schema.type_name,
+        table=None,
+        key_field=single,
+        value_field=None,
+        fields=tuple(fields),
+        aliases=(),
+        indexes=tuple(_indexes(schema)),
+    )
+
+
+def _indexes(schema: Schema) -> list[QueryIndex]:
+    named: dict[str, list[tuple[Index, str]]] = {}
+    for field in schema.fields:
+        for index in field.options.indexes:
+            name = index.name or f"{simple_name(schema.type_name)}_{field.name}_idx".upper()
+            named.setdefault(name, []).append((index, field.name))
+    made: list[QueryIndex] = []
+    for name, members in named.items():
+        members.sort(key=lambda member: member[0].order)
+        size = max(index.inline_size for index, _ in members)
+        made.append(
+            QueryIndex(
+                name,
+                int(IndexType.SORTED),
+                size,
+                tuple((field, index.descending) for index, field in members),
+            )
+        )
+    return made
+
+
+def simple_name(type_name: str) -> str:
+    """The last part of a type name, as Ignite names the table: behind the package and the outer class."""
+    return re.split(r"[.$]", type_name)[-1]
+

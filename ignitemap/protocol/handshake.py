@@ -1,0 +1,201 @@
+"""The first frame each way: version, features, credentials; and what the server answers.
+
+Protocol 1.7.0 with its feature bits, falling back to what the server offers. Sent alone: a request that is
+pipelined behind the handshake is lost by real servers (seen from 2.17.0 nodes).
+"""
+
+import functools
+import struct
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from ignitemap.exceptions import DecodeError
+from ignitemap.protocol.codecs import UNTYPED, Codecs
+from ignitemap.protocol.codegen import compile_layout
+from ignitemap.protocol.message import layout_of
+from ignitemap.protocol.wire import Feature, ProtocolContext, blob, nullable_text, uuid_obj
+
+__all__ = [
+    "CURRENT_VERSION",
+    "SUPPORTED_VERSIONS",
+    "Accepted",
+    "Credentials",
+    "Handshake",
+    "Refused",
+    "read_answer",
+    "read_handshake",
+    "write_accepted",
+    "write_handshake",
+    "write_refused",
+]
+
+CURRENT_VERSION: Final = (1, 7, 0)
+SUPPORTED_VERSIONS: Final = frozenset((1, minor, 0) for minor in range(8))
+HANDSHAKE: Final = 1
+THIN_CLIENT: Final = 2
+FEATURES_SINCE: Final = (1, 7, 0)
+NODE_ID_SINCE: Final = (1, 4, 0)
+STATUS_SINCE: Final = (1, 1, 0)
+MAP: Final = 25
+HASH_MAP: Final = 1
+NULL: Final = 0x65
+
+_text = compile_layout(layout_of(nullable_text), "nullable_text", UNTYPED)
+_blob = compile_layout(layout_of(blob), "blob", UNTYPED)
+_uuid = compile_layout(layout_of(uuid_obj), "uuid_obj", UNTYPED)
+_codecs = Codecs()
+_context = ProtocolContext()
+
+
+@attrs.frozen
+class Credentials:
+    """A user name and a password that never shows itself."""
+
+    username: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Handshake:
+    """What the client asks for."""
+
+    version: tuple[int, int, int] = CURRENT_VERSION
+    features: frozenset[int] = frozenset(Feature)
+    credentials: Credentials | None = None
+    user_attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+
+@attrs.frozen
+class Accepted:
+    """The server's yes: what both ends have, and which node it is."""
+
+    context: ProtocolContext
+    node_id: UUID | None
+
+
+@attrs.frozen
+class Refused:
+    """The server's no, with the version it would take (0.0.0 where versions are not the reason)."""
+
+    version: tuple[int, int, int]
+    message: str
+    status: int
+
+
+def write_handshake(asked: Handshake) -> bytes:
+    """The body of the client's first frame."""
+    out = bytearray(struct.pack("<bhhhb", HANDSHAKE, *asked.version, THIN_CLIENT))
+    if asked.version >= FEATURES_SINCE:
+        _blob.encode(_codecs, _context, out, _feature_bytes(asked.features))
+        if Feature.USER_ATTRIBUTES in asked.features:
+            _write_attributes(out, asked.user_attributes)
+    if asked.credentials is not None:
+        _text.encode(_codecs, _context, out, asked.credentials.username)
+        _text.encode(_codecs, _context, out, asked.credentials.password)
+    return bytes(out)
+
+
+def read_handshake(body: bytes) -> Handshake:
+    """What a client asked for: the server's side. Raises DecodeError."""
+    try:
+        code, major, minor, patch, client = struct.unpack_from("<bhhhb", body)
+        if code != HANDSHAKE or client != THIN_CLIENT:
+            raise DecodeError(f"not a thin client's handshake (code {code}, client type {client})")
+        pos, features, attributes, credentials = 8, frozenset[int](), dict[str, str](), None
+        if (major, minor, patch) not in SUPPORTED_VERSIONS:
+            # Refused by its version: what stands behind that is a later protocol's business (ClientListenerNioListener).
+            return Handshake((major, minor, patch), features)
+        if (major, minor, patch) >= FEATURES_SINCE:
+            data, pos = _blob.decode(_codecs, _context, body, pos)
+            features = _features(data)
+            if Feature.USER_ATTRIBUTES in features:
+                attributes, pos = _read_attributes(body, pos)
+        if pos < len(body):
+            username, pos = _text.decode(_codecs, _context, body, pos)
+            password, pos = _text.decode(_codecs, _context, body, pos)
+            credentials = Credentials(username or "", password or "")
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise DecodeError(f"a cut or malformed handshake: {type(error).__name__}") from error
+    return Handshake((major, minor, patch), features, credentials, attributes)
+
+
+def write_accepted(accepted: Accepted) -> bytes:
+    """The body of a server's yes."""
+    out = bytearray(b"\x01")
+    if accepted.context.version >= FEATURES_SINCE:
+        _blob.encode(_codecs, _context, out, _feature_bytes(accepted.context.features))
+    if accepted.context.version >= NODE_ID_SINCE:
+        _uuid.encode(_codecs, _context, out, accepted.node_id)
+    return bytes(out)
+
+
+def write_refused(refused: Refused, asked: tuple[int, int, int]) -> bytes:
+    """The body of a server's no."""
+    out = bytearray(struct.pack("<bhhh", 0, *refused.version))
+    _text.encode(_codecs, _context, out, refused.message)
+    if asked >= STATUS_SINCE:
+        out += struct.pack("<i", refused.status)
+    return bytes(out)
+
+
+def read_answer(body: bytes, asked: Handshake) -> Accepted | Refused:
+    """What the server answered to ``asked``. Raises DecodeError."""
+    try:
+        if body[0]:
+            features, node_id, pos = frozenset[int](), None, 1
+            if asked.version >= FEATURES_SINCE:
+                data, pos = _blob.decode(_codecs, _context, body, pos)
+                features = _features(data) & asked.features
+            if asked.version >= NODE_ID_SINCE:
+                node_id, pos = _uuid.decode(_codecs, _context, body, pos)
+            return Accepted(_agreed(asked.version, features), node_id)
+        major, minor, patch = struct.unpack_from("<hhh", body, 1)
+        message, pos = _text.decode(_codecs, _context, body, 7)
+        status = struct.unpack_from("<i", body, pos)[0] if asked.version >= STATUS_SINCE else 1
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise DecodeError(f"a cut or malformed handshake answer: {type(error).__name__}") from error
+    return Refused((major, minor, patch), message or "", status)
+
+
+@functools.cache
+def _agreed(version: tuple[int, int, int], features: frozenset[int]) -> ProtocolContext:
+    """One object per agreement: that two connections speak alike is an identity check."""
+    return ProtocolContext(version, features)
+
+
+def _feature_bytes(features: frozenset[int]) -> bytes:
+    bits = sum(1 << feature for feature in features)
+    return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+def _features(data: bytes) -> frozenset[int]:
+    bits = int.from_bytes(data[:64], "little")  # unknown high bits of later servers are none of ours
+    return frozenset(feature for feature in Feature if bits >> feature & 1)
+
+
+def _write_attributes(out: bytearray, attributes: Mapping[str, str]) -> None:
+    if not attributes:
+        out.append(NULL)
+        return
+    out += struct.pack("<Bib", MAP, len(attributes), HASH_MAP)
+    for name, text in attributes.items():
+        _text.encode(_codecs, _context, out, name)
+        _text.encode(_codecs, _context, out, text)
+
+
+def _read_attributes(body: bytes, pos: int) -> tuple[dict[str, str], int]:
+    if body[pos] == NULL:
+        return {}, pos + 1
+    code, count, _ = struct.unpack_from("<Bib", body, pos)
+    if code != MAP or not 0 <= count <= len(body):
+        raise DecodeError("user attributes are not a map")
+    pos += 6
+    attributes: dict[str, str] = {}
+    for _ in range(count):
+        name, pos = _text.decode(_codecs, _context, body, pos)
+        text, pos = _text.decode(_codecs, _context, body, pos)
+        attributes[name or ""] = text or ""
+    return attributes, pos

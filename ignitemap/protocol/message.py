@@ -1,0 +1,207 @@
+"""What an operation is: a class whose fields are its request and whose type parameter is its answer.
+
+``@operation`` makes the class, reads its layout once and enters it into OPERATIONS; ``@record`` does the same for a
+structure inside requests and answers. Codecs are compiled from these layouts when an operation is first used.
+"""
+
+import struct
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, Union, cast
+
+import attrs
+from typing_extensions import dataclass_transform
+
+from ignitemap.exceptions import DecodeError
+from ignitemap.protocol.codecs import Codecs
+from ignitemap.protocol.codegen import FieldLayout, Layout, ListOf, Nothing, Record, TupleOf
+from ignitemap.protocol.wire import (
+    Array,
+    Asked,
+    Custom,
+    EntryKey,
+    EntryValue,
+    Fixed,
+    Leaf,
+    OffWire,
+    ProtocolContext,
+    Since,
+    Times,
+    When,
+)
+
+__all__ = ["OPERATIONS", "CacheRef", "Effect", "ExpiryPolicy", "Request", "operation", "record"]
+
+R = TypeVar("R")
+C = TypeVar("C", bound=type)
+
+Effect = Literal["read", "write", "update", "bound"]
+"""What a lost answer may be answered with (reliability: the table of retries).
+
+read: may be sent again. write: a blind write, again only where the caller asked for it. update: its answer or its
+effect depends on what was there, never again. bound: belongs to one connection (pages, transactions), never again.
+"""
+
+OPERATIONS: Final[dict[int, type["Request[Any]"]]] = {}
+
+
+class Request(Generic[R]):
+    """Base of all operations. ``R`` is the answer: a word of wire.py, a record, or None for an empty answer."""
+
+    __slots__ = ()
+
+    code: ClassVar[int]
+    effect: ClassVar[Effect]
+    sqlstate: ClassVar[bool]
+    """Whether an error message starts with an SQLSTATE."""
+    routed: ClassVar[bool]
+    """Whether the request has one key, so that the node that owns it answers fastest."""
+    request_layout: ClassVar[Record]
+    answer_layout: ClassVar[Layout]
+
+
+# Type checkers see frozen classes. At run time they are not: a frozen attrs class sets each field through
+# object.__setattr__, which costs more than all the rest of making a request.
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def record(cls: C) -> C:
+    """Make a structure of the wire: an attrs class whose annotated fields are its layout, in their order."""
+    made: Any = attrs.define(cls)
+    made.request_layout = _record_layout(made)
+    return cast("C", made)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def operation(code: int, *, effect: Effect, sql: bool = False) -> Callable[[C], C]:
+    """Make a class an operation of the protocol and enter it into OPERATIONS."""
+
+    def make(cls: C) -> C:
+        made: Any = attrs.define(cls)
+        made.request_layout = _record_layout(made)
+        (base,) = made.__orig_bases__
+        made.answer_layout = layout_of(typing.get_args(base)[0])
+        made.code, made.effect, made.sqlstate = code, effect, sql
+        made.routed = any(isinstance(field.layout, EntryKey) for field in made.request_layout.fields)
+        if code in OPERATIONS:
+            raise TypeError(f"operation {code} stands in the table twice")
+        OPERATIONS[code] = made
+        return cast("C", made)
+
+    return make
+
+
+def layout_of(hint: Any) -> Layout:
+    """The layout that a word of wire.py, a record class, a tuple of those, or None stands for."""
+    return _layout_and_marks(hint)[0]
+
+
+def _record_layout(cls: Any) -> Record:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields: list[FieldLayout] = []
+    for attribute in attrs.fields(cls):
+        layout, marks = _layout_and_marks(hints[attribute.name])
+        fields.append(FieldLayout(attribute.name, layout, tuple(marks), _default_of(attribute)))
+    return Record(cls, tuple(fields))
+
+
+def _default_of(attribute: "attrs.Attribute[Any]") -> Any:
+    return None if attribute.default is attrs.NOTHING else attribute.default
+
+
+def _layout_and_marks(hint: Any) -> tuple[Layout, list[Any]]:
+    if hint is None or hint is type(None):
+        return Nothing(), []
+    if typing.get_origin(hint) is Annotated:
+        inner, *metadata = typing.get_args(hint)
+        marks = [mark for mark in metadata if isinstance(mark, Since | When | Asked | OffWire)]
+        for mark in metadata:
+            if isinstance(mark, Fixed | Leaf | EntryKey | EntryValue | Custom):
+                return mark, marks
+            if isinstance(mark, Array):
+                times = next((other.field for other in metadata if isinstance(other, Times)), None)
+                return ListOf(layout_of(_item(inner)), times), marks
+        if any(isinstance(mark, OffWire) for mark in marks):
+            return Nothing(), marks
+        layout, inner_marks = _layout_and_marks(inner)
+        return layout, inner_marks + marks
+    if typing.get_origin(hint) is tuple:
+        return TupleOf(tuple(layout_of(item) for item in typing.get_args(hint))), []
+    if typing.get_origin(hint) in {Union, types.UnionType}:  # `X | None` with a mark that says when it is there
+        (some,) = (item for item in typing.get_args(hint) if item is not type(None))
+        return _layout_and_marks(some)
+    own = getattr(hint, "wire_layout", None) or getattr(hint, "request_layout", None)
+    if own is None:
+        raise TypeError(f"{hint!r} is not a layout of the wire")
+    return own, []
+
+
+def _item(sequence: Any) -> Any:
+    (item,) = typing.get_args(sequence)
+    return item
+
+
+# --- the prefix of all cache operations --------------------------------------------------------------------------
+
+FLAG_KEEP_BINARY: Final = 1
+FLAG_TRANSACTIONAL: Final = 2
+FLAG_EXPIRY: Final = 4
+
+
+@attrs.frozen
+class ExpiryPolicy:
+    """When entries expire, in ms after create, update and access: -2 leaves it unchanged, -1 is eternal."""
+
+    create: int = -2
+    update: int = -2
+    access: int = -2
+
+
+def _encode_cache_ref(ref: "CacheRef") -> bytes:
+    flags = ref.flags & ~(FLAG_TRANSACTIONAL | FLAG_EXPIRY)
+    rest = b""
+    if ref.expiry is not None:
+        flags |= FLAG_EXPIRY
+        rest = struct.pack("<qqq", ref.expiry.create, ref.expiry.update, ref.expiry.access)
+    if ref.transaction is not None:
+        flags |= FLAG_TRANSACTIONAL
+        rest += struct.pack("<i", ref.transaction)
+    return struct.pack("<ib", ref.cache_id, flags) + rest
+
+
+def write_cache_ref(codecs: Codecs, context: ProtocolContext, out: bytearray, ref: "CacheRef") -> None:
+    """Append the prefix, which was encoded when the CacheRef was made."""
+    out += ref.wire
+
+
+def read_cache_ref(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int) -> tuple["CacheRef", int]:
+    """Read the prefix of a cache operation (the server's side)."""
+    cache_id, flags = struct.unpack_from("<ib", buf, pos)
+    pos += 5
+    expiry = transaction = None
+    if flags & FLAG_EXPIRY:
+        expiry = ExpiryPolicy(*struct.unpack_from("<qqq", buf, pos))
+        if min(expiry.create, expiry.update, expiry.access) < -2:
+            raise DecodeError("an expiry below -2 ms")
+        pos += 24
+    if flags & FLAG_TRANSACTIONAL:
+        (transaction,) = struct.unpack_from("<i", buf, pos)
+        pos += 4
+    return CacheRef(cache_id, flags & FLAG_KEEP_BINARY, expiry, transaction), pos
+
+
+@attrs.frozen
+class CacheRef:
+    """Which cache an operation is about, with what flags, expiry policy and transaction (protocol facts 2.3).
+
+    Made once per view of a cache, so its bytes are encoded once.
+    """
+
+    wire_layout: ClassVar[Custom] = Custom(write_cache_ref, read_cache_ref, inline="wire")
+
+    cache_id: int
+    flags: int = 0
+    expiry: ExpiryPolicy | None = None
+    transaction: int | None = None
+    wire: bytes = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_encode_cache_ref, takes_self=True)
+    )

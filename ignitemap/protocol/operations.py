@@ -1,0 +1,546 @@
+"""The table: one class an operation, named as Ignite names its constant. Client and embedded node read the same class.
+
+The fields are the request as it goes over the wire, the type parameter is the answer. ``effect`` says what a lost
+answer allows (message.Effect).
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from ignitemap.exceptions import DecodeError
+from ignitemap.protocol.cache_config import given_config, known_config
+from ignitemap.protocol.codecs import Codecs, decode_object, encode_object
+from ignitemap.protocol.message import CacheRef, Request, operation, record
+from ignitemap.protocol.wire import (
+    NULL,
+    Asked,
+    Custom,
+    Feature,
+    OffWire,
+    ProtocolContext,
+    Times,
+    When,
+    array,
+    boolean,
+    i8,
+    i32,
+    i64,
+    key,
+    nullable_text,
+    obj,
+    text,
+    uuid16,
+    uuid_obj,
+    value,
+)
+
+# --- general --------------------------------------------------------------------------------------------------------
+
+
+@operation(0, effect="bound")
+class ResourceClose(Request[None]):
+    """Close a cursor or another resource of this connection."""
+
+    resource: i64
+
+
+@operation(1, effect="read")
+class Heartbeat(Request[None]):
+    """Reset the server's idle timer."""
+
+
+@operation(2, effect="read")
+class GetIdleTimeout(Request[i64]):
+    """The server's idle timeout in ms, 0 for none."""
+
+
+# --- key-value ------------------------------------------------------------------------------------------------------
+
+
+@operation(1000, effect="read")
+class CacheGet(Request[value]):
+    """The value of a key, null when absent."""
+
+    cache: CacheRef
+    key: key
+
+
+@operation(1001, effect="write")
+class CachePut(Request[None]):
+    """Set the value of a key."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1002, effect="update")
+class CachePutIfAbsent(Request[boolean]):
+    """Set the value of an absent key; whether it was absent."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1003, effect="read")
+class CacheGetAll(Request[array[tuple[key, value]]]):
+    """The entries of those keys that are present, in any order."""
+
+    cache: CacheRef
+    keys: array[key]
+
+
+@operation(1004, effect="write")
+class CachePutAll(Request[None]):
+    """Set many entries."""
+
+    cache: CacheRef
+    entries: array[tuple[key, value]]
+
+
+@operation(1005, effect="update")
+class CacheGetAndPut(Request[value]):
+    """Set the value of a key; the old value or null."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1006, effect="update")
+class CacheGetAndReplace(Request[value]):
+    """Set the value of a present key; the old value, or null and nothing written when absent."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1007, effect="update")
+class CacheGetAndRemove(Request[value]):
+    """Remove a key; the old value or null."""
+
+    cache: CacheRef
+    key: key
+
+
+@operation(1008, effect="update")
+class CacheGetAndPutIfAbsent(Request[value]):
+    """Set the value of an absent key; the value that is there, or null."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1009, effect="update")
+class CacheReplace(Request[boolean]):
+    """Set the value of a present key; whether it was present."""
+
+    cache: CacheRef
+    key: key
+    value: value
+
+
+@operation(1010, effect="update")
+class CacheReplaceIfEquals(Request[boolean]):
+    """Set the value of a key whose value has the expected bytes; whether it had."""
+
+    cache: CacheRef
+    key: key
+    expected: value
+    value: value
+
+
+@operation(1011, effect="read")
+class CacheContainsKey(Request[boolean]):
+    """Whether a key is present."""
+
+    cache: CacheRef
+    key: key
+
+
+@operation(1012, effect="read")
+class CacheContainsKeys(Request[boolean]):
+    """Whether all keys are present (true for none)."""
+
+    cache: CacheRef
+    keys: array[key]
+
+
+@operation(1013, effect="write")
+class CacheClear(Request[None]):
+    """Drop all entries without telling listeners."""
+
+    cache: CacheRef
+
+
+@operation(1014, effect="write")
+class CacheClearKey(Request[None]):
+    """Drop one entry without telling listeners."""
+
+    cache: CacheRef
+    key: key
+
+
+@operation(1015, effect="write")
+class CacheClearKeys(Request[None]):
+    """Drop entries without telling listeners."""
+
+    cache: CacheRef
+    keys: array[key]
+
+
+@operation(1016, effect="update")
+class CacheRemoveKey(Request[boolean]):
+    """Remove a key; whether it was present."""
+
+    cache: CacheRef
+    key: key
+
+
+@operation(1017, effect="update")
+class CacheRemoveIfEquals(Request[boolean]):
+    """Remove a key whose value has the expected bytes; whether it had."""
+
+    cache: CacheRef
+    key: key
+    expected: value
+
+
+@operation(1018, effect="write")
+class CacheRemoveKeys(Request[None]):
+    """Remove keys."""
+
+    cache: CacheRef
+    keys: array[key]
+
+
+@operation(1019, effect="write")
+class CacheRemoveAll(Request[None]):
+    """Remove all entries, telling listeners."""
+
+    cache: CacheRef
+
+
+@operation(1020, effect="read")
+class CacheGetSize(Request[i64]):
+    """The number of entries: copies that the peek modes name, primary copies for none."""
+
+    cache: CacheRef
+    peek_modes: array[i8] = ()
+
+
+@operation(1021, effect="read")
+class CacheLocalPeek(Request[value]):
+    """The value of a key as the asked node has it, null when it has none."""
+
+    cache: CacheRef
+    key: key
+
+
+# --- caches ---------------------------------------------------------------------------------------------------------
+
+
+@operation(1050, effect="read")
+class CacheGetNames(Request[array[text]]):
+    """The names of all user caches."""
+
+
+@operation(1051, effect="update")
+class CacheCreateWithName(Request[None]):
+    """Create a cache with the server's defaults; status 1001 when it exists."""
+
+    name: text
+
+
+@operation(1052, effect="write")
+class CacheGetOrCreateWithName(Request[None]):
+    """Create a cache with the server's defaults unless it exists."""
+
+    name: text
+
+
+@operation(1053, effect="update")
+class CacheCreateWithConfiguration(Request[None]):
+    """Create a cache; status 1001 when it exists."""
+
+    config: given_config
+
+
+@operation(1054, effect="write")
+class CacheGetOrCreateWithConfiguration(Request[None]):
+    """Create a cache unless it exists; then the configuration is ignored."""
+
+    config: given_config
+
+
+@operation(1055, effect="read")
+class CacheGetConfiguration(Request[known_config]):
+    """The configuration of a cache."""
+
+    cache: CacheRef
+
+
+@operation(1056, effect="update")
+class CacheDestroy(Request[None]):
+    """Destroy a cache with its data; status 1000 when it is absent."""
+
+    cache_id: i32
+
+
+# --- affinity -------------------------------------------------------------------------------------------------------
+
+
+@record
+class CacheKeyFields:
+    """A cache of an affinity group and (type id, field id) of the affinity fields of its complex keys."""
+
+    cache_id: i32
+    key_fields: array[tuple[i32, i32]]
+
+
+@record
+class AffinityGroup:
+    """Caches with one mapping of partitions to primary nodes; without ``applicable`` only their ids."""
+
+    applicable: boolean
+    caches: Annotated[array[CacheKeyFields], Asked("applicable")] = ()
+    nodes: Annotated[array[tuple[uuid_obj, array[i32]]], Asked("applicable")] = ()
+    default_mapping: Annotated[boolean, When(Feature.ALL_AFFINITY_MAPPINGS), Asked("applicable")] = True
+    cache_ids: Annotated[array[i32], Asked("applicable", equal=False)] = ()
+
+
+@record
+class AffinityAnswer:
+    """The mapping of the caches that were asked for, at one version of the topology."""
+
+    topology: i64
+    minor: i32
+    groups: array[AffinityGroup]
+
+
+@operation(1101, effect="read")
+class CachePartitions(Request[AffinityAnswer]):
+    """Which node owns which partition of some caches."""
+
+    with_custom_mappings: Annotated[boolean, When(Feature.ALL_AFFINITY_MAPPINGS)] = False
+    cache_ids: array[i32] = ()
+
+
+# --- queries --------------------------------------------------------------------------------------------------------
+
+
+@record
+class EntryPage:
+    """A page of entries; with ``more`` the cursor stays open on the server."""
+
+    entries: array[tuple[key, value]]
+    more: boolean
+
+
+@record
+class EntryCursor:
+    """The first page of a scan."""
+
+    cursor: i64
+    entries: array[tuple[key, value]]
+    more: boolean
+
+
+JAVA = 1
+
+
+def write_filter(codecs: Codecs, context: ProtocolContext, out: bytearray, value: object) -> None:
+    """Append a filter: null, or an object and the platform that runs it."""
+    start = len(out)
+    encode_object(codecs, out, value)
+    if out[start] != NULL:
+        out.append(JAVA)
+
+
+def read_filter(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int) -> tuple[object, int]:
+    """Read a filter and skip its platform: the server's side."""
+    start = pos
+    value, pos = decode_object(codecs, buf, pos)
+    return value, pos if buf[start] == NULL else pos + 1
+
+
+scan_filter = Annotated[Any, Custom(write_filter, read_filter)]
+
+
+@operation(2000, effect="read")
+class QueryScan(Request[EntryCursor]):
+    """All entries, those of one partition, or those whose primary is the asked node (``local``)."""
+
+    cache: CacheRef
+    filter: scan_filter = None
+    page_size: i32 = 1024
+    partition: i32 = -1
+    local: boolean = False
+
+
+@operation(2001, effect="bound")
+class QueryScanCursorGetPage(Request[EntryPage]):
+    """The next page of a scan."""
+
+    cursor: i64
+
+
+row = Annotated[array[obj], Times("column_count")]
+
+
+def write_partitions(codecs: Codecs, context: ProtocolContext, out: bytearray, value: Sequence[int] | None) -> None:
+    """Append partition numbers; None (all partitions) is the count -1."""
+    if value is None:
+        out += struct.pack("<i", -1)
+    else:
+        out += struct.pack(f"<i{len(value)}i", len(value), *value)
+
+
+def read_partitions(
+    codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int
+) -> tuple[tuple[int, ...] | None, int]:
+    """Read partition numbers: the server's side."""
+    (count,) = struct.unpack_from("<i", buf, pos)
+    pos += 4
+    if count == -1:
+        return None, pos
+    if not 0 <= count <= (len(buf) - pos) // 4:
+        raise DecodeError(f"{count} partitions in {len(buf) - pos} bytes")
+    return struct.unpack_from(f"<{count}i", buf, pos), pos + 4 * count
+
+
+partition_list = Annotated[Sequence[int] | None, Custom(write_partitions, read_partitions)]
+
+
+@record
+class RowCursor:
+    """The first page of an SQL query; column names where they were asked for."""
+
+    cursor: i64
+    column_count: i32
+    columns: Annotated[array[text], Times("column_count"), Asked("include_field_names")] = ()
+    rows: array[row] = ()
+    more: boolean = False
+
+
+@record
+class RowPage:
+    """A page of rows."""
+
+    rows: array[row]
+    more: boolean
+
+
+@operation(2004, effect="update", sql=True)
+class QuerySqlFields(Request[RowCursor]):
+    """One SQL statement; DML and DDL answer one column UPDATED with one row."""
+
+    cache: CacheRef
+    schema: nullable_text
+    page_size: i32
+    max_rows: i32
+    sql: text
+    arguments: array[obj]
+    statement_type: i8 = 0
+    distributed_joins: boolean = False
+    local: boolean = False
+    replicated_only: boolean = False
+    enforce_join_order: boolean = False
+    collocated: boolean = False
+    lazy: boolean = False
+    timeout: i64 = -1
+    include_field_names: boolean = True
+    partitions: Annotated[partition_list, When(Feature.QRY_PARTITIONS_BATCH_SIZE)] = None
+    update_batch_size: Annotated[i32, When(Feature.QRY_PARTITIONS_BATCH_SIZE)] = 1
+
+
+@operation(2005, effect="bound", sql=True)
+class QuerySqlFieldsCursorGetPage(Request[RowPage]):
+    """The next page of an SQL query."""
+
+    cursor: i64
+    column_count: Annotated[int, OffWire()] = 0
+
+
+# --- binary types ---------------------------------------------------------------------------------------------------
+
+
+@operation(3000, effect="read")
+class GetBinaryTypeName(Request[text]):
+    """The registered name of a type id."""
+
+    platform: i8
+    type_id: i32
+
+
+@operation(3001, effect="write")
+class RegisterBinaryTypeName(Request[boolean]):
+    """Register the name of a type id, so that Java can resolve the class; another name for the id is status 1."""
+
+    platform: i8
+    type_id: i32
+    name: text
+
+
+@record
+class TypeBlock:
+    """A complex type or enum as operations 3002 and 3003 carry it."""
+
+    type_id: i32
+    name: nullable_text
+    affinity_field: nullable_text
+    fields: array[tuple[text, i32, i32]]
+    is_enum: boolean
+    constants: Annotated[array[tuple[text, i32]], Asked("is_enum")] = ()
+    schemas: array[tuple[i32, array[i32]]] = ()
+
+
+@record
+class FoundType:
+    """A type, where the cluster has it."""
+
+    exists: boolean
+    type: Annotated[TypeBlock | None, Asked("exists")] = None
+
+
+@operation(3002, effect="read")
+class GetBinaryType(Request[FoundType]):
+    """What the cluster knows of a type."""
+
+    type_id: i32
+
+
+@operation(3003, effect="write")
+class PutBinaryType(Request[None]):
+    """Unite a type with what the cluster knows of it; contradictions are status 1."""
+
+    type: TypeBlock
+
+
+@operation(3004, effect="read")
+class GetBinaryConfiguration(Request[tuple[boolean, i8]]):
+    """Whether footers are compact, and the name mapper: 0 full names, 1 simple names, 2 custom."""
+
+
+# --- cluster --------------------------------------------------------------------------------------------------------
+
+
+@record
+class Endpoints:
+    """Client endpoints of server nodes: those that came and those that went."""
+
+    topology: i64
+    added: array[tuple[uuid16, i32, array[text]]]
+    removed: array[uuid16]
+
+
+@operation(5102, effect="read")
+class ClusterGroupGetNodeEndpoints(Request[Endpoints]):
+    """Where the server nodes listen for clients, as a change between two topology versions (-1, -1: all)."""
+
+    start: i64
+    end: i64

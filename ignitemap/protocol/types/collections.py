@@ -1,0 +1,243 @@
+"""Collections: list and set, and frozenset, which is what a LinkedHashSet comes back as.
+
+The elements of sets are written in the order of their bytes, so that equal sets have equal bytes.
+"""
+
+from collections.abc import Callable, Iterable
+from struct import Struct
+from typing import Any, Final, TypeVar, cast
+
+from ignitemap.exceptions import DecodeError, EncodeValueError, ModelError
+from ignitemap.protocol.codecs import (
+    MAX_DECODE_DEPTH,
+    MAX_ENCODE_DEPTH,
+    Codecs,
+    Spec,
+    too_deep,
+    wrong_type,
+)
+from ignitemap.protocol.types import codes
+from ignitemap.protocol.types.arrays import ANY_COMPONENT, decode_items
+
+__all__ = ["check_hashes", "frozenset_of", "list_of", "register", "set_of", "tuple_of"]
+
+T = TypeVar("T")
+S = TypeVar("S", set[Any], frozenset[Any])
+
+pack_collection: Final = Struct("<BIb").pack
+pack_object_array: Final = Struct("<BiI").pack
+unpack_collection: Final = Struct("<Ib").unpack_from
+
+# org.apache.ignite.internal.binary.GridBinaryMarshaller; kind 5, a singleton list, never comes from a server, which
+# sends an opaque object for it (seen from a 2.17.0 node).
+USER_SET: Final = -1
+USER_COLLECTION: Final = 0
+ARRAY_LIST: Final = 1
+LINKED_LIST: Final = 2
+HASH_SET: Final = 3
+LINKED_HASH_SET: Final = 4
+SETS: Final = frozenset((USER_SET, HASH_SET))
+
+# A cluster can send UUIDs, Decimals or floats that all have one hash: a dict of them would take quadratic time.
+SMALL: Final = 64
+MAX_SHARING: Final = 8
+
+
+def check_hashes(items: list[Any]) -> None:
+    """Refuse elements so many of which share a hash that it cannot be chance. Raises TypeError for an unhashable."""
+    if len(items) > SMALL and len(set(map(hash, items))) * MAX_SHARING < len(items):
+        raise DecodeError("too many elements share one hash code")
+
+
+def make_set(build: Callable[[list[T]], S], items: list[T]) -> S:
+    """A set or frozenset of all the items."""
+    try:
+        check_hashes(items)
+        made = build(items)
+    except TypeError as error:
+        raise DecodeError("a set has elements that Python cannot hash") from error
+    if len(made) != len(items):
+        raise DecodeError("a set has elements that are one to Python, such as 1 and 1.0")
+    return made
+
+
+def encode_list(codecs: Codecs, out: bytearray, value: list[Any]) -> None:
+    """Write a list as an ArrayList."""
+    codecs.depth += 1
+    if codecs.depth > MAX_ENCODE_DEPTH:
+        raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+    out += pack_collection(codes.COLLECTION, len(value), ARRAY_LIST)
+    encoders = codecs.encoders
+    for item in value:
+        encoder = encoders.get(item.__class__)
+        if encoder is None:
+            encoder = codecs.find_encoder(item.__class__)
+        encoder(codecs, out, item)
+    codecs.depth -= 1
+
+
+def encode_sorted(codecs: Codecs, out: bytearray, value: Iterable[Any], kind: int) -> None:
+    """Write the elements of a set in the order of their bytes."""
+    codecs.depth += 1
+    if codecs.depth > MAX_ENCODE_DEPTH:
+        raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+    encoders = codecs.encoders
+    parts: list[bytearray] = []
+    for item in value:
+        part = bytearray()
+        encoder = encoders.get(item.__class__)
+        if encoder is None:
+            encoder = codecs.find_encoder(item.__class__)
+        encoder(codecs, part, item)
+        parts.append(part)
+    parts.sort()
+    out += pack_collection(codes.COLLECTION, len(parts), kind)
+    for part in parts:
+        out += part
+    codecs.depth -= 1
+
+
+def encode_set(codecs: Codecs, out: bytearray, value: set[Any]) -> None:
+    """Write a set as a HashSet."""
+    encode_sorted(codecs, out, value, HASH_SET)
+
+
+def encode_frozenset(codecs: Codecs, out: bytearray, value: frozenset[Any]) -> None:
+    """Write a frozenset as a LinkedHashSet."""
+    encode_sorted(codecs, out, value, LINKED_HASH_SET)
+
+
+def decode_collection(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+    """Read a collection; its kind decides between list, set and frozenset."""
+    codecs.depth += 1
+    if codecs.depth > MAX_DECODE_DEPTH:
+        raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
+    count, kind = unpack_collection(buf, pos)
+    pos += 5
+    if count > len(buf) - pos:
+        raise codes.out_of_bytes(codes.COLLECTION, pos - 6)
+    decoders = codecs.decoders
+    items: list[Any] = []
+    for _ in range(count):
+        item, pos = decoders[buf[pos]](codecs, buf, pos + 1)
+        items.append(item)
+    codecs.depth -= 1
+    if USER_COLLECTION <= kind <= LINKED_LIST:
+        return items, pos
+    if kind in SETS:
+        return make_set(set, items), pos
+    if kind == LINKED_HASH_SET:
+        return make_set(frozenset, items), pos
+    raise DecodeError(f"{kind} is not a kind of collection", offset=pos)
+
+
+def require_hashable(of: str, item: Spec[Any]) -> None:
+    """Refuse, when it is declared, a set or dict of what Python cannot hash."""
+    if not item.hashable:
+        raise ModelError(f"a {of} cannot hold {item.name}: Python cannot hash it")
+
+
+def list_of(item: Spec[T]) -> Spec[list[T]]:
+    """A list, an ArrayList on the wire. Reads every collection and array whose items are of the item's type."""
+    name, encode_item, decode_item = f"list of {item.name}", item.encode, item.decode
+
+    def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+        if not isinstance(value, list):
+            raise wrong_type(name, value)
+        items = cast("list[T]", value)
+        codecs.depth += 1
+        if codecs.depth > MAX_ENCODE_DEPTH:
+            raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+        out += pack_collection(codes.COLLECTION, len(items), ARRAY_LIST)
+        for each in items:
+            encode_item(codecs, out, each)
+        codecs.depth -= 1
+
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[T], int]:
+        return decode_items(name, decode_item, decode, codecs, buf, pos)
+
+    return Spec(name, encode, decode, code=codes.COLLECTION, hashable=False)
+
+
+def tuple_of(item: Spec[T]) -> Spec[tuple[T, ...]]:
+    """A tuple of any length, an Object[] on the wire. Reads what a list reads."""
+    name, encode_item, decode_item = f"tuple of {item.name}", item.encode, item.decode
+
+    def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise wrong_type(name, value)
+        items = cast("tuple[T, ...]", value)
+        codecs.depth += 1
+        if codecs.depth > MAX_ENCODE_DEPTH:
+            raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+        out += pack_object_array(codes.OBJECT_ARRAY, ANY_COMPONENT, len(items))
+        for each in items:
+            encode_item(codecs, out, each)
+        codecs.depth -= 1
+
+    def decode_list(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[T], int]:
+        return decode_items(name, decode_item, decode_list, codecs, buf, pos)
+
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[tuple[T, ...], int]:
+        items, end = decode_list(codecs, buf, pos)
+        return tuple(items), end
+
+    return Spec(name, encode, decode, code=codes.OBJECT_ARRAY, hashable=item.hashable)
+
+
+def set_spec(
+    item: Spec[T], of: str, cls: type[set[Any] | frozenset[Any]], kind: int, build: Callable[[list[T]], Any]
+) -> Spec[Any]:
+    """The spec of a set or frozenset."""
+    require_hashable(of, item)
+    name, encode_item, decode_item = f"{of} of {item.name}", item.encode, item.decode
+
+    def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+        if not isinstance(value, cls):
+            raise wrong_type(name, value)
+        codecs.depth += 1
+        if codecs.depth > MAX_ENCODE_DEPTH:
+            raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+        parts: list[bytearray] = []
+        for each in cast("set[T]", value):
+            part = bytearray()
+            encode_item(codecs, part, each)
+            parts.append(part)
+        parts.sort()
+        out += pack_collection(codes.COLLECTION, len(parts), kind)
+        for part in parts:
+            out += part
+        codecs.depth -= 1
+
+    def decode_list(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[T], int]:
+        return decode_items(name, decode_item, decode_list, codecs, buf, pos)
+
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+        items, end = decode_list(codecs, buf, pos)
+        return make_set(build, items), end
+
+    return Spec(name, encode, decode, code=codes.COLLECTION, hashable=cls is frozenset)
+
+
+def set_of(item: Spec[T]) -> Spec[set[T]]:
+    """A set, a HashSet on the wire. Reads what a list reads, if no element occurs twice.
+
+    Raises ModelError where Python cannot hash the elements.
+    """
+    return set_spec(item, "set", set, HASH_SET, set)
+
+
+def frozenset_of(item: Spec[T]) -> Spec[frozenset[T]]:
+    """A frozenset, a LinkedHashSet on the wire. Reads what a list reads, if no element occurs twice.
+
+    Raises ModelError where Python cannot hash the elements.
+    """
+    return set_spec(item, "frozenset", frozenset, LINKED_HASH_SET, frozenset)
+
+
+def register(codecs: Codecs) -> None:
+    """Add this family to a profile."""
+    codecs.encoders[list] = encode_list
+    codecs.encoders[set] = encode_set
+    codecs.encoders[frozenset] = encode_frozenset
+    codecs.decoders[codes.COLLECTION] = decode_collection

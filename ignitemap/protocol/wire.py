@@ -1,0 +1,183 @@
+"""The vocabulary of layouts: the words in which operations.py says what an operation looks like on the wire.
+
+A word is a type alias that a type checker reads as the Python type and codegen.py reads as a layout::
+
+    @operation(1011, effect="read")
+    class CacheContainsKey(Request[boolean]):
+        cache: CacheRef
+        key: key
+
+``Since`` and ``When`` mark fields that only some servers know; ``Times`` is a list whose length stands elsewhere;
+``OffWire`` is a field that helps to read the answer and is not sent.
+"""
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+import attrs
+
+__all__ = [
+    "Array",
+    "Asked",
+    "Custom",
+    "EntryKey",
+    "EntryValue",
+    "Feature",
+    "Fixed",
+    "Leaf",
+    "OffWire",
+    "ProtocolContext",
+    "Since",
+    "Times",
+    "When",
+    "array",
+    "blob",
+    "boolean",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "key",
+    "nullable_text",
+    "obj",
+    "text",
+    "uuid16",
+    "uuid_obj",
+    "value",
+]
+
+T = TypeVar("T")
+
+
+class Feature(enum.IntEnum):
+    """Feature bits of the handshake, protocol 1.7.0 (ClientBitmaskFeature of Ignite 2.17.0)."""
+
+    USER_ATTRIBUTES = 0
+    EXECUTE_TASK_BY_NAME = 1
+    CLUSTER_STATES = 2
+    CLUSTER_GROUP_GET_NODES_ENDPOINTS = 3
+    CLUSTER_GROUPS = 4
+    SERVICE_INVOKE = 5
+    DEFAULT_QRY_TIMEOUT = 6
+    QRY_PARTITIONS_BATCH_SIZE = 7
+    BINARY_CONFIGURATION = 8
+    GET_SERVICE_DESCRIPTORS = 9
+    SERVICE_INVOKE_CALLCTX = 10
+    HEARTBEAT = 11
+    DATA_REPLICATION_OPERATIONS = 12
+    ALL_AFFINITY_MAPPINGS = 13
+    INDEX_QUERY = 14
+    INDEX_QUERY_LIMIT = 15
+    SERVICE_TOPOLOGY = 16
+    CACHE_INVOKE = 17
+    TX_AWARE_QUERIES = 18
+    FORCE_DEACTIVATION_FLAG = 19
+
+
+@attrs.frozen
+class ProtocolContext:
+    """What the two ends of one connection agreed on: the protocol version and the features both have."""
+
+    version: tuple[int, int, int] = (1, 7, 0)
+    features: frozenset[int] = frozenset(Feature)
+
+
+# --- layouts -----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Fixed:
+    """One scalar of fixed size: a struct format character without byte order. Runs of them are fused."""
+
+    format: str
+
+
+@attrs.frozen
+class Leaf:
+    """A typed object read and written by a function of types/: the name of the pair in codegen.LEAVES."""
+
+    name: str
+
+
+@attrs.frozen
+class EntryKey:
+    """A key of the cache: written and read by the cache's declared key type."""
+
+
+@attrs.frozen
+class EntryValue:
+    """A value of the cache; it belongs to the nearest key: its neighbour in a record, else the request's."""
+
+
+@attrs.frozen
+class Array:
+    """A count (i32) and that many items."""
+
+
+@attrs.frozen
+class Custom:
+    """A wire form of its own: ``encode(codecs, context, out, value)`` and ``decode(codecs, context, buf, pos)``."""
+
+    encode: Callable[..., None]
+    decode: Callable[..., tuple[Any, int]]
+    inline: str | None = None
+    """The attribute that holds the encoded bytes, where the record keeps them."""
+
+
+# --- marks -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Since:
+    """The field exists from this protocol version on; older servers get the field's default."""
+
+    version: tuple[int, int, int]
+
+
+@attrs.frozen
+class When:
+    """The field exists where this feature was negotiated; otherwise it has its default."""
+
+    feature: Feature
+
+
+@attrs.frozen
+class Asked:
+    """A field that exists where the named field of its record (or of the request) is true, or false if ``equal`` is."""
+
+    field: str
+    equal: bool = True
+
+
+@attrs.frozen
+class Times:
+    """A list without a count of its own: the named field of the record, or of the request, holds it."""
+
+    field: str
+
+
+@attrs.frozen
+class OffWire:
+    """A field of a request that is never sent: it helps to read the answer."""
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+i8 = Annotated[int, Fixed("b")]
+i16 = Annotated[int, Fixed("h")]
+i32 = Annotated[int, Fixed("i")]
+i64 = Annotated[int, Fixed("q")]
+boolean = Annotated[bool, Fixed("?")]
+text = Annotated[str, Leaf("text")]
+nullable_text = Annotated[str | None, Leaf("nullable_text")]
+blob = Annotated[bytes, Leaf("blob")]
+uuid_obj = Annotated[UUID | None, Leaf("uuid_obj")]
+uuid16 = Annotated[UUID, Leaf("uuid16")]
+obj = Annotated[Any, Leaf("obj")]
+key = Annotated[Any, EntryKey()]
+value = Annotated[Any, EntryValue()]
+array = Annotated[Sequence[T], Array()]
+
+NULL: Final = 0x65

@@ -1,0 +1,7 @@
+package com.acme;
+
+public enum Color {
+    RED,
+    GREEN,
+    BLUE
+}

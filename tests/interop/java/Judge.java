@@ -1,0 +1,171 @@
+package com.acme;
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.ignite.Ignition;
+import org.apache.ignite.binary.BinaryObject;
+import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
+import org.apache.ignite.cache.query.SqlFieldsQuery;
+import org.apache.ignite.client.ClientCache;
+import org.apache.ignite.client.IgniteClient;
+import org.apache.ignite.configuration.ClientConfiguration;
+import org.apache.ignite.internal.util.IgniteUtils;
+
+/**
+ * Apache Ignite's own thin client, ordered about line by line.
+ *
+ * A line on stdin is a command and its words, separated by tabs. The answer on stdout is lines that begin with a space and,
+ * at the end, one of `.` (done) and `!` with the error. In both, backslash, tab and line break are escaped. Values
+ * are `type:text` words, see Text.parse.
+ */
+public final class Judge {
+    private final IgniteClient client;
+    private final List<String> answer = new ArrayList<>();
+
+    private Judge(IgniteClient client) {
+        this.client = client;
+    }
+
+    public static void main(String[] addresses) throws Exception {
+        PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        System.setOut(System.err);  // whatever a library prints is not an answer
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        try (IgniteClient client = Ignition.startClient(new ClientConfiguration().setAddresses(addresses))) {
+            out.println(".");
+            for (String line; (line = in.readLine()) != null; )
+                new Judge(client).answer(line, out);
+        }
+    }
+
+    private void answer(String line, PrintStream out) {
+        String[] words = Arrays.stream(line.split("\t", -1)).map(Judge::unescape).toArray(String[]::new);
+        String end = ".";
+        try {
+            obey(words[0], Arrays.copyOfRange(words, 1, words.length));
+        } catch (Throwable error) {
+            end = "!" + escape(causes(error));
+        }
+        StringBuilder lines = new StringBuilder();
+        for (String one : answer)
+            lines.append(' ').append(escape(one)).append('\n');
+        out.println(lines + end);
+    }
+
+    private void obey(String command, String... words) throws Exception {
+        switch (command) {
+            case "get":  // cache, key -> the class and its fields
+                tell(cache(words[0]).get(Text.parse(words[1])));
+                break;
+            case "put":  // cache, key, class, number -> nothing
+                cache(words[0]).put(Text.parse(words[1]), sample(words[2], Integer.parseInt(words[3])));
+                break;
+            case "equal":  // cache, key, class, number -> whether the cluster holds exactly Java's bytes
+                answer.add(String.valueOf(binary(words[0], words[1]).equals(
+                    client.binary().toBinary(sample(words[2], Integer.parseInt(words[3]))))));
+                break;
+            case "same":  // cache, key, key -> whether the two values have the same bytes
+                answer.add(String.valueOf(binary(words[0], words[1]).equals(binary(words[0], words[2]))));
+                break;
+            case "sql": {  // query, arguments... -> a line for each row, columns separated by " | "
+                Object[] arguments = Arrays.stream(words).skip(1).map(Text::parse).toArray();
+                for (List<?> row : client.query(new SqlFieldsQuery(words[0]).setArgs(arguments)).getAll())
+                    answer.add(String.join(" | ", row.stream().map(Text::of).toArray(String[]::new)));
+                break;
+            }
+            case "hashes":  // keys... -> Java's hash code of each, as the server computes it
+                for (String word : words)
+                    answer.add(String.valueOf(hash(word)));
+                break;
+            case "partitions": {  // number of partitions, keys... -> the partition of each
+                RendezvousAffinityFunction function = new RendezvousAffinityFunction(false, Integer.parseInt(words[0]));
+                for (String word : Arrays.copyOfRange(words, 1, words.length))
+                    answer.add(String.valueOf(function.partition(new Hashed(hash(word)))));
+                break;
+            }
+            default:
+                throw new IllegalArgumentException("no command " + command);
+        }
+    }
+
+    private ClientCache<Object, Object> cache(String name) {
+        return client.getOrCreateCache(name);
+    }
+
+    private BinaryObject binary(String cache, String key) {
+        return (BinaryObject) cache(cache).withKeepBinary().get(Text.parse(key));
+    }
+
+    private static Object sample(String type, int number) {
+        switch (type) {
+            case "Customer":
+                return Customer.sample(number);
+            case "Parcel":
+                return Parcel.sample(number);
+            case "Shelf":
+                return new Shelf(number);
+            default:
+                throw new IllegalArgumentException("no class " + type);
+        }
+    }
+
+    private void tell(Object value) {
+        if (value != null && value.getClass().getName().startsWith("com.acme.")) {
+            answer.add(value.getClass().getName());
+            answer.addAll(Text.fields(value));
+        } else
+            answer.add(Text.of(value));
+    }
+
+    /** Objects and enums are hashed in their binary form, everything else as Ignite hashes what a key holds. */
+    private int hash(String word) {
+        Object key = Text.parse(word);
+        boolean acme = key.getClass().getName().startsWith("com.acme.");
+        return acme ? client.binary().toBinary(key).hashCode() : IgniteUtils.hashCode(key);
+    }
+
+    private static String causes(Throwable error) {
+        StringBuilder text = new StringBuilder();
+        for (Throwable one = error; one != null; one = one.getCause())
+            text.append(text.length() == 0 ? "" : "; caused by ").append(one);
+        return text.toString();
+    }
+
+    private static String escape(String text) {
+        return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r");
+    }
+
+    private static String unescape(String text) {
+        StringBuilder plain = new StringBuilder();
+        for (int i = 0; i < text.length(); i++) {
+            char unit = text.charAt(i);
+            if (unit == '\\') {
+                char next = text.charAt(++i);
+                plain.append(next == 't' ? '\t' : next == 'n' ? '\n' : next == 'r' ? '\r' : next);
+            } else
+                plain.append(unit);
+        }
+        return plain.toString();
+    }
+
+    /** A key of which only the hash code matters. */
+    private static final class Hashed {
+        private final int hash;
+
+        Hashed(int hash) {
+            this.hash = hash;
+        }
+
+        @Override public int hashCode() {
+            return hash;
+        }
+
+        @Override public boolean equals(Object other) {
+            return other instanceof Hashed && ((Hashed) other).hash == hash;
+        }
+    }
+}

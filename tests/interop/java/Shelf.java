@@ -1,0 +1,12 @@
+package com.acme;
+
+public class Shelf {
+    public int books;
+
+    public Shelf() {
+    }
+
+    public Shelf(int books) {
+        this.books = books;
+    }
+}

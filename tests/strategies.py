@@ -1,0 +1,68 @@
+"""Hypothesis strategies for every value that the mapping profile puts and gets back unchanged."""
+
+import datetime as dt
+from array import array
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+__all__ = [
+    "aware_datetimes",
+    "bytes_",
+    "dates",
+    "decimals",
+    "floats",
+    "hashables",
+    "longs",
+    "packed_arrays",
+    "scalars",
+    "texts",
+    "times",
+    "values",
+]
+
+longs = st.integers(-(2**63), 2**63 - 1)
+floats = st.floats(allow_nan=False)
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+bytes_ = st.binary()
+decimals = st.one_of(
+    # copy_abs of zero: the wire has no negative zero
+    st.decimals(allow_nan=False, allow_infinity=False).map(lambda value: value or value.copy_abs()),
+    st.builds(
+        lambda digits, exponent: Decimal(digits).scaleb(exponent) if digits else Decimal(0),
+        st.integers(-(10**27), 10**27),
+        st.integers(-1000, 1000),
+    ),
+)
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
+aware_datetimes = st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30, 23), timezones=zones)
+dates = st.dates()
+times = st.times().map(lambda value: value.replace(microsecond=value.microsecond // 1000 * 1000, fold=0))
+
+scalars = st.one_of(
+    st.none(), st.booleans(), longs, floats, texts, bytes_, decimals, aware_datetimes, dates, times, st.uuids()
+)
+packed_arrays = st.one_of(
+    st.lists(st.integers(-(2**15), 2**15 - 1)).map(lambda items: array("h", items)),
+    st.lists(st.integers(-(2**31), 2**31 - 1)).map(lambda items: array("i", items)),
+    st.lists(longs).map(lambda items: array("q", items)),
+    st.lists(st.floats(allow_nan=False, width=32)).map(lambda items: array("f", items)),
+    st.lists(floats).map(lambda items: array("d", items)),
+)
+hashables: st.SearchStrategy[Any] = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4).map(tuple), st.frozensets(inner, max_size=4)),
+    max_leaves=8,
+)
+values: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(scalars, packed_arrays),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.lists(inner, max_size=5).map(tuple),
+        st.sets(hashables, max_size=5),
+        st.frozensets(hashables, max_size=5),
+        st.dictionaries(hashables, inner, max_size=5),
+    ),
+    max_leaves=20,
+)
