@@ -88,7 +88,7 @@ class OursPeer(Peer):
 
     async def _connect(self, addresses: list[tuple[str, int]]) -> None:
         named = [f"{host}:{port}" for host, port in (addresses if self.aware else addresses[:1])]
-        self._client = await ig.connect(named, partition_awareness=self.aware, discovery=self.aware)
+        self._client = await ig.connect(named, partition_awareness=self.aware)
 
 
 class AwarePeer(OursPeer):

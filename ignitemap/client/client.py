@@ -2,21 +2,20 @@
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self, overload
 
 import attrs
-from typing_extensions import Self
 
 from ignitemap.client.cache import AioCache
 from ignitemap.client.connection import Address, Limits, NodeConnection
 from ignitemap.client.cursors import AioSqlFieldsCursor
 from ignitemap.client.nodes import Nodes
 from ignitemap.client.session import Retry, Session
+from ignitemap.client.settings import Settings, config_of, name_of
 from ignitemap.exceptions import ClientClosed, ConfigurationError, InsecureCredentialsError
-from ignitemap.protocol.cache_config import PROPERTIES, CacheConfig
+from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import Codecs, EntryTypes, NaiveDatetime, Spec, TypeResolver
 from ignitemap.protocol.handshake import Credentials, Handshake
 from ignitemap.protocol.hashing import string_hash
@@ -31,9 +30,9 @@ from ignitemap.protocol.operations import (
 )
 from ignitemap.protocol.types import mapping_codecs
 
-__all__ = ["AioClient", "Options", "create_cache", "get_cache", "get_or_create_cache"]
+__all__ = ["AioClient", "Connecting", "Options", "create_cache", "get_cache", "get_or_create_cache"]
 
-Settings = str | CacheConfig | Mapping[int, Any]
+DEFAULT_ADDRESS: Final = Address("127.0.0.1", 10800)
 
 RETRIES: Final[Mapping[str, Retry]] = {
     "reads": frozenset({"read"}),
@@ -80,13 +79,39 @@ class Options:
 
 
 class AioClient:
-    """A client of one cluster, on the raw layer. ``connect`` it, then ask it for caches and rows."""
+    """A client of one cluster, on the raw layer. ``connect`` it, then ask it for caches and rows.
 
-    def __init__(self, options: Options | None = None) -> None:
-        self.options = Options() if options is None else options
-        self.codecs: Codecs = mapping_codecs(
-            resolver=self.options.resolver, naive_datetime=self.options.naive_datetime
-        )
+    pyignite's keywords: ``username``, ``password``, ``partition_aware``, ``handshake_timeout``, ``use_ssl`` with
+    ``ssl_ca_certfile``, ``ssl_certfile``, ``ssl_keyfile``, ``ssl_keyfile_password``, ``ssl_ciphers``,
+    ``ssl_cert_reqs``, ``ssl_version``. Besides them all fields of `Options`, ``timeout`` (seconds an operation) for one.
+    Other than pyignite's, TLS checks certificate and host name unless ``ssl_cert_reqs`` says ``ssl.CERT_NONE``, and a
+    password crosses the network in plain text only with ``allow_plaintext_auth=True``.
+
+    Raises ConfigurationError for an unknown or impossible option.
+    """
+
+    @overload
+    def __init__(self, options: Options, /) -> None: ...
+    @overload
+    def __init__(
+        self,
+        compact_footer: bool | None = None,
+        partition_aware: bool = True,
+        event_listeners: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> None: ...
+    def __init__(
+        self,
+        compact_footer: Options | bool | None = None,
+        partition_aware: bool = True,
+        event_listeners: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if isinstance(compact_footer, Options):
+            self.options = compact_footer
+        else:
+            self.options = _options(compact_footer, partition_aware, event_listeners, options)
+        self.codecs: Codecs = self._make_codecs()
         # The same pair of types gets the same object, so that operations are compiled once for it.
         self.entry_types: Callable[[Spec[Any], Spec[Any]], EntryTypes] = lru_cache(maxsize=1024)(EntryTypes)
         self._session: Session | None = None
@@ -104,13 +129,28 @@ class AioClient:
             raise ClientClosed("the client is not connected: await its connect() first")
         return self._session
 
-    async def connect(self, addresses: Sequence[Address]) -> Self:
-        """Reach the cluster over any of its addresses.
+    @overload
+    def connect(self) -> "Connecting": ...
+    @overload
+    def connect(self, host: str, port: int, /) -> "Connecting": ...
+    @overload
+    def connect(self, addresses: Iterable[Address | tuple[str, int]], /) -> "Connecting": ...
+    def connect(self, *where: Any) -> "Connecting":
+        """Reach the cluster over any of its addresses: ``async with client.connect(...)``, or await it and `close` later.
 
-        Raises ClusterUnavailable, AuthenticationError, TlsError, InsecureCredentialsError, ConfigurationError.
+        ``connect()`` is 127.0.0.1:10800, ``connect(host, port)`` one address, ``connect([(host, port), ...])`` several.
+
+        Raises ConfigurationError for other arguments, at once; ClusterUnavailable, AuthenticationError, TlsError,
+        InsecureCredentialsError, NotSupportedByServer when it connects.
         """
+        return Connecting(self, _addresses(where))
+
+    async def open(self, addresses: Sequence[Address]) -> Self:
+        """What awaiting ``connect`` does."""
         if self._session is not None:
-            raise ConfigurationError("the client is connected already")
+            if not self._session.closed:
+                raise ConfigurationError("the client is connected already")
+            self.codecs = self._make_codecs()  # another cluster may know other types
         options = self.options
         credentials = None
         if options.username is not None and options.password is not None:
@@ -145,6 +185,9 @@ class AioClient:
         self._session = session
         return self
 
+    def _make_codecs(self) -> Codecs:
+        return mapping_codecs(resolver=self.options.resolver, naive_datetime=self.options.naive_datetime)
+
     async def close(self) -> None:
         """Close all connections; operations in flight end as ClientClosed. At most 2 s."""
         if self._session is not None:
@@ -166,7 +209,8 @@ class AioClient:
 
     async def get_cache_names(self) -> list[str]:
         """The names of all user caches."""
-        return list(await self.session.call(CacheGetNames()))
+        names = await self.session.call(CacheGetNames())
+        return list(names)
 
     # --- SQL ------------------------------------------------------------------------------------------------------
 
@@ -221,63 +265,143 @@ class AioClient:
         return AioSqlFieldsCursor(self.session, self.codecs, request, None)
 
 
+class Connecting:
+    """What `AioClient.connect` returns: await it for the client, or use it with ``async with``, which closes the client."""
+
+    def __init__(self, client: AioClient, addresses: Sequence[Address]) -> None:
+        self._client = client
+        self._addresses = addresses
+
+    def __await__(self) -> Generator[Any, None, AioClient]:
+        return self._client.open(self._addresses).__await__()
+
+    async def __aenter__(self) -> AioClient:
+        return await self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._client.close()
+
+
 async def create_cache(client: AioClient, settings: Settings) -> AioCache:
     """Create a cache by name, CacheConfig, or dict of PROP_* codes. Raises CacheExists when it exists."""
-    config = _config(settings)
+    config = config_of(settings)
     if isinstance(settings, str):
         await client.session.call(CacheCreateWithName(settings))
     else:
         await client.session.call(CacheCreateWithConfiguration(config))
-    return AioCache(client, _name(config))
+    return AioCache(client, name_of(config))
 
 
 async def get_or_create_cache(client: AioClient, settings: Settings) -> AioCache:
     """A cache by name, CacheConfig, or dict of PROP_* codes, created when it is absent."""
-    config = _config(settings)
+    config = config_of(settings)
     if isinstance(settings, str):
         await client.session.call(CacheGetOrCreateWithName(settings))
     else:
         await client.session.call(CacheGetOrCreateWithConfiguration(config))
-    return AioCache(client, _name(config))
+    return AioCache(client, name_of(config))
 
 
 async def get_cache(client: AioClient, settings: Settings) -> AioCache:
-    """A cache by name. Nothing is sent: an absent cache shows with the first operation."""
-    return AioCache(client, _name(_config(settings)))
+    """A cache by name. Nothing is sent: an absent cache shows with the first operation.
+
+    Raises ConfigurationError for settings beyond the name: they belong to a cache that is created.
+    """
+    config = config_of(settings)
+    if config != CacheConfig(name=config.name):
+        raise ConfigurationError("get_cache() takes a name and no other property", option="settings")
+    return AioCache(client, name_of(config))
 
 
-@asynccontextmanager
-async def connected(options: Options, addresses: Sequence[Address]) -> AsyncIterator[AioClient]:
-    """A raw client for the length of a block."""
-    client = AioClient(options)
-    await client.connect(addresses)
+# --- pyignite's arguments -------------------------------------------------------------------------------------------
+
+
+def _options(
+    compact_footer: bool | None, partition_aware: bool, event_listeners: Sequence[Any] | None, given: dict[str, Any]
+) -> Options:
+    """The options that pyignite's keywords ask for."""
+    if compact_footer is False:
+        raise ConfigurationError("objects are written with compact footers only", option="compact_footer")
+    if event_listeners:
+        raise ConfigurationError("event listeners are not part of this version yet", option="event_listeners")
+    named: dict[str, Any] = {"partition_awareness": partition_aware, "naive_datetime": "utc"}
+    named.update((_OURS.get(name, name), value) for name, value in given.items())
+    if named.get("tls") is None:
+        named["tls"] = _tls(named)
+    unknown = named.keys() - {each.name for each in attrs.fields(Options)}
+    if unknown:
+        name = min(unknown)
+        raise ConfigurationError(f"AioClient has no option {name!r}", option=name)
+    return Options(**named)
+
+
+_OURS: Final[Mapping[str, str]] = {"handshake_timeout": "connect_timeout"}
+_SSL: Final = frozenset(
+    {
+        "ssl_ca_certfile",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_ciphers",
+        "ssl_keyfile",
+        "ssl_keyfile_password",
+        "ssl_version",
+    }
+)
+
+
+def _tls(given: dict[str, Any]) -> ssl.SSLContext | None:
+    """The context of pyignite's ``ssl_*`` keywords, which are taken out of ``given``; None without ``use_ssl``."""
+    parts = {name: given.pop(name) for name in _SSL & given.keys()}
+    use_ssl = given.pop("use_ssl", None)
+    if not use_ssl:
+        if use_ssl is None and parts:
+            raise ConfigurationError(f"{min(parts)} goes with use_ssl=True", option=min(parts))
+        return None
+    if parts.get("ssl_version") in {getattr(ssl, "PROTOCOL_TLSv1", None), getattr(ssl, "PROTOCOL_TLSv1_1", None)} - {
+        None
+    }:
+        raise ConfigurationError("TLS below 1.2 is not spoken", option="ssl_version")
+    if parts.get("ssl_keyfile") and not parts.get("ssl_certfile"):
+        raise ConfigurationError("ssl_keyfile goes with ssl_certfile", option="ssl_keyfile")
     try:
-        yield client
-    finally:
-        await client.close()
+        context = ssl.create_default_context(cafile=parts.get("ssl_ca_certfile"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if parts.get("ssl_cert_reqs", ssl.CERT_REQUIRED) != ssl.CERT_REQUIRED:
+            context.check_hostname = False
+            context.verify_mode = parts["ssl_cert_reqs"]
+        if parts.get("ssl_ciphers"):
+            context.set_ciphers(parts["ssl_ciphers"])
+        if parts.get("ssl_certfile"):
+            context.load_cert_chain(parts["ssl_certfile"], parts.get("ssl_keyfile"), parts.get("ssl_keyfile_password"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the TLS options can't be used: {error}", option="use_ssl") from error
+    return context
 
 
-def _config(settings: Settings) -> CacheConfig:
-    match settings:
-        case str():
-            return CacheConfig(name=settings)
-        case CacheConfig():
-            return settings
+def _addresses(where: tuple[Any, ...]) -> tuple[Address, ...]:
+    """The addresses of ``connect``'s arguments. Raises ConfigurationError."""
+    if not where:
+        return (DEFAULT_ADDRESS,)
+    try:
+        found = [_address(each) for each in (where[0] if len(where) == 1 else [where])]
+    except TypeError:
+        found = []
+    addresses = tuple(address for address in found if address is not None)
+    if not found or len(addresses) < len(found):
+        raise ConfigurationError(
+            "connect() takes nothing, a host and a port, or a list of (host, port)", option="addresses"
+        )
+    return addresses
+
+
+def _address(given: Any) -> Address | None:
+    match given:
+        case Address():
+            return given
+        case (str() as host, int() as port):
+            return Address(host, port)
         case _:
-            fields = {each.code: each for each in PROPERTIES}
-            values: dict[str, Any] = {}
-            for code, value in settings.items():
-                each = fields.get(code)
-                if each is None:
-                    raise ConfigurationError(f"cache property {code} is not one of the protocol's", option=str(code))
-                values[each.field] = value
-            return CacheConfig(**values)
-
-
-def _name(config: CacheConfig) -> str:
-    if not config.name:
-        raise ConfigurationError("a cache needs a name", option="name")
-    return config.name
+            return None
 
 
 def _check_secure(addresses: Sequence[Address], options: Options) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
@@ -220,9 +220,8 @@ class NodeConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected: shake hands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(b"".join(self.protocol.data_to_send()))
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
+        self._transport.write(b"".join(self.protocol.data_to_send()))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes land."""

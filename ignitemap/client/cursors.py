@@ -47,7 +47,7 @@ class Cursor(Generic[T]):
         self._next: asyncio.Task[tuple[Sequence[T], bool]] | None = None
         self._items: AsyncIterator[T] | None = None
         self._started = False
-        self._closing: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def _first_page(self) -> tuple[Sequence[T], bool]:
         raise NotImplementedError
@@ -83,7 +83,7 @@ class Cursor(Generic[T]):
 
     async def _open(self, first: Coroutine[Any, Any, R]) -> R:
         """Open the cursor. When the caller is cancelled meanwhile, it is closed as soon as the node has opened it."""
-        opening = asyncio.ensure_future(first)
+        opening = asyncio.create_task(first, name="ignitemap cursor opening")
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -92,7 +92,7 @@ class Cursor(Generic[T]):
 
     def _close_unwanted(self, opening: "asyncio.Future[Any]") -> None:
         _retrieve(opening)
-        self._closing = asyncio.ensure_future(self.aclose())
+        self._closing = asyncio.create_task(self.aclose(), name="ignitemap cursor closing")
 
     async def _iterate(self) -> AsyncIterator[T]:
         pages = self.pages()

@@ -143,7 +143,7 @@ class Session:
         if used is not None:
             used.append(connection)
         try:
-            codecs.depth = 0
+            codecs.depth = codecs.repeated = 0
             return cast(R, codec.decode(codecs, connection.protocol.context, answer, request))
         except (SchemaMissing, *MALFORMED) as error:
             return cast(R, await self._decode_again(codec, codecs, connection, cast(bytes, answer), request, error))
@@ -191,7 +191,7 @@ class Session:
                 break
             await self.metadata.learn(error.type_id, error.schema_id)
             try:
-                codecs.depth = 0
+                codecs.depth = codecs.repeated = 0
                 return codec.decode(codecs, connection.protocol.context, body, request)
             except (SchemaMissing, *MALFORMED) as another:
                 error = another

@@ -199,7 +199,7 @@ class BulkWriter:
                 key_bytes = bytes(scratch)
                 if with_values:
                     if value is None:
-                        raise ValueError("None cannot be stored, it stands for a missing key")
+                        raise ValueError("None cannot be stored, it stands for a missing key")  # noqa: TRY301 - a hot loop
                     scratch.clear()
                     if joins_key:
                         encode_value(codecs, scratch, value, key)

@@ -4,6 +4,7 @@ Every method is one coroutine that makes a request and hands it to ``Session.cal
 decodes. Bulk writes are in bulk.py, views in views.py.
 """
 
+import builtins
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
@@ -99,7 +100,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     cancelled write the outcome is unknown.
 
     Two caches are equal only when they are the same object. Where a method compares values or keys, the server compares
-    their encoded bytes: to it 1 and 1.0 differ, and so do Decimals of different scale.
+    their encoded bytes: to it 1 and 1.0 differ, and so do Decimals of different scale. What it reads as a Java collection,
+    it compares as Java does: a list, set or dict that holds a tuple, bytes or another array equals nothing, not even
+    itself, as `expected` and in `modify` (seen from a 2.17.0 node). In a model's fields it does compare.
     """
 
     __slots__ = (
@@ -398,11 +401,12 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         Raises:
             KeyError: The key is absent.
             ValueError: The new value is None, or `attempts` is below 1.
-            ModifyConflict: Somebody else was faster, every time.
+            ModifyConflict: Somebody else was faster, every time, or the server can't compare the value (see `Cache`).
         """
         if attempts < 1:
             raise ValueError(f"attempts must be at least 1, not {attempts}")
         exact = _exact(self._types)
+        seen: builtins.set[bytes] = builtins.set()
         for _ in range(attempts):
             present = await self._call(CacheGet(self._ref, key), self._codecs, exact, timeout=self._timeout)
             if present is None:
@@ -413,8 +417,14 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             request = CacheReplaceIfEquals(self._ref, key, present, value)
             if await self._call(request, self._codecs, exact, timeout=self._timeout):
                 return value
+            seen.add(present.data)
+        reason = (
+            "the server finds the value unequal to itself: a collection with arrays in it?"
+            if len(seen) == 1 and attempts > 1
+            else "another writer was faster each time"
+        )
         raise ModifyConflict(
-            f"another writer of the cache {self.name!r} was faster in all of {attempts} attempts", attempts=attempts
+            f"a value of the cache {self.name!r} was not modified in {attempts} attempts: {reason}", attempts=attempts
         )
 
     # --- removing ---------------------------------------------------------------------------------------------------
@@ -560,7 +570,8 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     async def _get_chunk(self, keys: list[K]) -> list[tuple[K, V]]:
         request = CacheGetAll(self._ref, keys)
-        return list(await self._call(request, self._codecs, self._types, timeout=self._timeout))
+        found = await self._call(request, self._codecs, self._types, timeout=self._timeout)
+        return list(found)
 
 
 async def _feed(writer: BulkWriter, source: Entries[Any, Any]) -> None:

@@ -4,16 +4,19 @@ The encoder writes fused runs of fixed-size fields, strings in line, everything 
 compact footer, the hash and the header. The decoder reads an object of the program's own schema straight into the
 constructor; an object of any other schema, or with a null or another width where the fast path expects a value, is
 read field by field through its footer. What is read twice is only what is not ordinary.
+
+Which field an error is about costs nothing while there is none: the line of the generated source says it.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
 from ignitemap.models.schema import ModelField, Schema
+from ignitemap.models.unknown import ATTRIBUTE, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import (
     MAX_DECODE_DEPTH,
@@ -25,7 +28,7 @@ from ignitemap.protocol.codecs import (
 )
 from ignitemap.protocol.codegen import Source, packer, unpacker
 from ignitemap.protocol.hashing import bytes_hash, field_id
-from ignitemap.protocol.types.binary_object import field_offsets, object_bytes
+from ignitemap.protocol.types.binary_object import HAS_RAW, HEADER, field_offsets, object_bytes, parse_header
 from ignitemap.protocol.types.text import STRING
 
 __all__ = ["ModelCodec", "make_codec", "make_key_reader"]
@@ -34,16 +37,21 @@ OBJECT: Final = 0x67
 WRAPPED: Final = 0x1B
 NULL: Final = 0x65
 STRING_CODE: Final = 9
-HEADER: Final = 24
+HEADER_LENGTH: Final = 24
 # USER_TYPE | HAS_SCHEMA | COMPACT_FOOTER, and the width of the footer's offsets.
 FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
 WIDTH_FLAGS: Final = 0x18
 LEAF_CODES: Final = frozenset({*range(1, 13), 28, 30, 33, 36})
+# What the generated encoder can meet: a leaf's own error, or that of a fused struct or of str.encode, or a field
+# that was never set.
+ENCODE_ERRORS: Final = (EncodeError, struct.error, UnicodeEncodeError, OverflowError, AttributeError)
 
-_header: Final = struct.Struct("<BBHiiIiI")
-unpack_header: Final = _header.unpack_from
-pack_header_into: Final = _header.pack_into
+unpack_header: Final = HEADER.unpack_from
+pack_header_into: Final = HEADER.pack_into
 unpack_uint: Final = struct.Struct("<I").unpack_from
+
+Lines = dict[int, tuple[ModelField, ...]]
+"""The fields that a line of generated source is about."""
 
 
 @attrs.frozen(eq=False)
@@ -62,14 +70,12 @@ class ModelCodec:
 
 def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
     """Generate a model's codec. ``key_class`` is the class of its cache keys where they are made of several fields."""
-    encode_whole = _guarded(_make_encoder(schema, schema.fields, schema.whole, None, joined=False), schema.fields)
     decode_whole = _make_decoder(schema, schema.fields, schema.whole, None, joined=False)
+    encode_whole = _make_encoder(schema, schema.fields, schema.whole, None, joined=False)
     whole = _spec(schema, encode_whole, decode_whole, joined=False)
     if not schema.key_fields:
         return ModelCodec(whole, whole, decode_whole)
-    encode_value = _guarded(
-        _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True), schema.value_fields
-    )
+    encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     return ModelCodec(whole, _spec(schema, encode_value, decode_value, joined=True), decode_whole)
 
@@ -93,9 +99,12 @@ def _spec(schema: Schema, encode: Callable[..., None], decode: Callable[..., Any
             (length,) = unpack_uint(buf, pos + 1)
             end = pos + 5 + length
             (offset,) = unpack_uint(buf, end)
-            if offset + HEADER > length:
-                raise DecodeError(f"a wrapped object of {length} bytes that starts at byte {offset}")
-            return decode(codecs, buf, pos + 5 + offset, *key)[0], end + 4
+            if offset + HEADER_LENGTH > length:
+                raise DecodeError(f"a wrapped object of {length} bytes that starts at byte {offset}", offset=pos)
+            value, after = decode(codecs, buf, pos + 5 + offset, *key)
+            if after > end:
+                raise DecodeError("a wrapped object is longer than what it is wrapped in", offset=pos)
+            return value, end + 4
         if code == OBJECT:
             found: tuple[Any, int] = decode(codecs, buf, pos, *key)
             return found
@@ -107,48 +116,63 @@ def _spec(schema: Schema, encode: Callable[..., None], decode: Callable[..., Any
         return value, end
 
     return Spec(
-        name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.cls.__hash__ is not None
+        name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.hashable
     )
 
 
-def _guarded(encode: Callable[..., None], fields: Sequence[ModelField]) -> Callable[..., None]:
-    """The encoder with errors that say which field it was: found by encoding the fields again, one by one."""
-
-    def encode_guarded(codecs: Codecs, out: bytearray, value: Any, *key: Any) -> None:
-        try:
-            encode(codecs, out, value, *key)
-        except (EncodeError, struct.error, UnicodeEncodeError, OverflowError) as error:
-            if isinstance(error, EncodeError) and error.path:
-                for field in fields:  # a nested model has said where inside it
-                    if _fails(codecs, field, value):
-                        error.path = f"{field.attribute}.{error.path}"
-                        break
-                raise
-            for field in fields:
-                found = _fails(codecs, field, value)
-                if found is not None:
-                    found.path = f"{field.attribute}.{found.path}" if found.path else field.attribute
-                    found.args = (f"{type(value).__name__}.{found.path}: {found.message}",)
-                    raise found from error
-            if isinstance(error, EncodeError):
-                raise
-            raise EncodeValueError(str(error)) from error
-
-    return encode_guarded
+# --- errors that say which field it was -------------------------------------------------------------------------------
 
 
-def _fails(codecs: Codecs, field: ModelField, value: Any) -> EncodeError | None:
-    depth = codecs.depth
-    codecs.depth = 0
-    try:
-        field.spec.encode(codecs, bytearray(), getattr(value, field.attribute, None))
-    except EncodeError as error:
-        return error
-    except UnicodeEncodeError as error:
-        return EncodeValueError(str(error))
-    finally:
-        codecs.depth = depth
-    return None
+def _explainer(cls: type, lines: Lines) -> Callable[[Any, Codecs, Any], BaseException]:
+    """The function that makes the encoder's error one that names the field; ``lines`` is complete when it is called."""
+
+    def explain(error: Any, codecs: Codecs, value: Any) -> BaseException:
+        fields = lines.get(error.__traceback__.tb_lineno, ())
+        if isinstance(error, AttributeError):
+            if not fields or error.__traceback__.tb_next is not None:
+                return error  # from within a field's own code
+            return _at(EncodeValueError("it was never set"), cls, fields[0])
+        if isinstance(error, EncodeError):
+            return _at(error, cls, fields[0]) if fields else error
+        for field in fields:  # a run of numbers, or a string: whose own encoder fails alone?
+            try:
+                field.spec.encode(codecs, bytearray(), getattr(value, field.attribute))
+            except EncodeError as found:
+                return _at(found, cls, field)
+        return EncodeValueError(f"{cls.__name__}: {error}")
+
+    return explain
+
+
+def _at(error: EncodeError, cls: type, field: ModelField) -> EncodeError:
+    """The error of a field's encoder as the error of an object's: its path begins at the object."""
+    inner = error.path
+    what = error.message.partition(f".{inner}: ")[2] if inner else error.message
+    error.path = f"{field.attribute}.{inner}" if inner else field.attribute
+    error.message = f"{cls.__name__}.{error.path}: {what}"
+    error.args = (error.message,)
+    return error
+
+
+def _namer(cls: type, lines: Lines) -> Callable[[DecodeError], None]:
+    """The function that puts the field before the text of a decoder's error."""
+
+    def name_field(error: DecodeError) -> None:
+        assert error.__traceback__ is not None
+        fields = lines.get(error.__traceback__.tb_lineno)
+        if fields:
+            _name(error, cls, fields[0])
+
+    return name_field
+
+
+def _name(error: DecodeError, cls: type, field: ModelField) -> None:
+    error.message = f"{cls.__name__}.{field.attribute}: {error.message}"
+    error.args = (error.message,)
+
+
+def _refused(cls: type, error: Exception) -> DecodeError:
+    return DecodeError(f"{cls.__name__} refused what the cluster has: {type(error).__name__}")
 
 
 def _wrong_class(expected: type, value: object) -> EncodeTypeError:
@@ -175,11 +199,19 @@ def _nests(fields: Sequence[ModelField]) -> bool:
 
 
 def _make_encoder(
-    schema: Schema, fields: Sequence[ModelField], known: BinaryType, key_class: type | None, *, joined: bool
+    schema: Schema,
+    fields: Sequence[ModelField],
+    known: BinaryType,
+    key_class: type | None,
+    *,
+    joined: bool,
+    plain: bool = False,
 ) -> Callable[..., None]:
+    """Generate an encoder. ``plain`` leaves unknown fields to the caller."""
     name = f"encode_{schema.cls.__name__}"
     (schema_id,) = known.schemas
     source = Source(name)
+    lines: Lines = {}
     cls = source.bind(schema.cls.__name__, schema.cls)
     source.line(f"def {name}(codecs, out, value{', key' if joined else ''}):")
     source.depth = 1
@@ -191,19 +223,28 @@ def _make_encoder(
         differ = " or ".join(f"{mine} != {theirs}" for mine, theirs in zip(own, _key_parts(schema), strict=True))
         source.line(f"if {differ}:")
         source.line(f"    raise {source.bind('wrong_key', _wrong_key)}({cls})")
+    if schema.unknown_fields == "preserve" and not plain:
+        outside = {field_id(field.name): (field.attribute, field.spec) for field in schema.fields if field not in fields}
+        splice = make_splice(
+            known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
+        )
+        source.line(f"if value.{ATTRIBUTE} is not None:")
+        source.line(f"    return {source.bind('splice', splice)}(codecs, out, value{', key' if joined else ''})")
     source.line(f"if {source.bind('OWN', (known.id, schema_id))} not in codecs.known.announced:")
     source.line(f"    codecs.announce({source.bind('TYPE', known)}, {schema_id})")
     if not fields:
         source.line(f"out += {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}")
         return source.compile()
+    source.line("try:")
+    source.depth = 2
     nests = _nests(fields)
     if nests:
         source.line("codecs.depth += 1")
         source.line(f"if codecs.depth > {MAX_ENCODE_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_encode)}()")
     source.line("start = len(out)")
-    source.line(f"out += {source.bind('BLANK', bytes(HEADER))}")
-    offsets = _encode_fields(source, fields)
+    source.line(f"out += {source.bind('BLANK', bytes(HEADER_LENGTH))}")
+    offsets = _encode_fields(source, lines, fields)
     source.line("footer = len(out) - start")
     for index, (width, limit) in enumerate((("B", 1 << 8), ("H", 1 << 16), ("I", None))):
         pack = source.bind(f"pack_footer_{width}", packer(width * len(fields)))
@@ -215,35 +256,49 @@ def _make_encoder(
         source.line(f"    flags = {FLAGS[width]}")
     hash_of = source.bind("bytes_hash", bytes_hash)
     pack_header = source.bind("pack_header_into", pack_header_into)
-    source.line(f"code = {hash_of}(out[start + {HEADER} : start + footer])")
+    source.line(f"code = {hash_of}(out[start + {HEADER_LENGTH} : start + footer])")
     source.line(
         f"{pack_header}(out, start, {OBJECT}, 1, flags, {known.id}, code, len(out) - start, {schema_id}, footer)"
     )
     if nests:
         source.line("codecs.depth -= 1")
+    source.line("return")
+    source.depth = 1
+    source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)} as error:")
+    source.line(f"    failed = {source.bind('explain', _explainer(schema.cls, lines))}(error, codecs, value)")
+    # Outside of the except: what UnicodeEncodeError holds, the value, must not hang on the error as its context.
+    source.line("try:")
+    source.line("    raise failed")
+    source.line("finally:")
+    source.line("    del failed")
     return source.compile()
 
 
-def _encode_fields(source: Source, fields: Sequence[ModelField]) -> list[str]:
+def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField]) -> list[str]:
     """Emit the fields; the expressions of their offsets."""
     offsets: list[str] = []
-    base, fixed = "", HEADER  # where the next field starts: a variable, and bytes of fixed size since
+    base, fixed = "", HEADER_LENGTH  # where the next field starts: a variable, and bytes of fixed size since
     run: list[tuple[int, ModelField]] = []
+
+    def emit(text: str, *about: ModelField) -> None:
+        source.line(text)
+        lines[len(source.lines)] = about
 
     def flush() -> None:
         if not run:
             return
         formats = "".join(f"B{field.spec.fixed}" for _, field in run)
         values = ", ".join(f"{field.spec.code}, f{index}" for index, field in run)
+        pack = source.bind("pack_" + formats.replace("?", "z"), packer(formats))
         source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
-        source.line(f"    out += {source.bind('pack_' + formats.replace('?', 'z'), packer(formats))}({values})")
+        emit(f"    out += {pack}({values})", *(field for _, field in run))
         source.line("else:")
         for index, field in run:
-            source.line(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, out, f{index})")
+            emit(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, out, f{index})", field)
         run.clear()
 
     for index, field in enumerate(fields):
-        source.line(f"f{index} = value.{field.attribute}")
+        emit(f"f{index} = value.{field.attribute}", field)
         offsets.append(f"{base} + {fixed}" if base and fixed else base or str(fixed))
         if field.spec.fixed is not None and not field.spec.nullable:
             run.append((index, field))
@@ -253,13 +308,13 @@ def _encode_fields(source: Source, fields: Sequence[ModelField]) -> list[str]:
         encode = source.bind(f"encode_{index}", field.spec.encode)
         if field.spec is STRING:
             source.line(f"if f{index}.__class__ is str:")
-            source.line(f"    data = f{index}.encode()")
-            source.line(f"    out += {source.bind('pack_text', packer('BI'))}({STRING_CODE}, len(data))")
+            emit(f"    data = f{index}.encode()", field)
+            emit(f"    out += {source.bind('pack_text', packer('BI'))}({STRING_CODE}, len(data))", field)
             source.line("    out += data")
             source.line("else:")
-            source.line(f"    {encode}(codecs, out, f{index})")
+            emit(f"    {encode}(codecs, out, f{index})", field)
         else:
-            source.line(f"{encode}(codecs, out, f{index})")
+            emit(f"{encode}(codecs, out, f{index})", field)
         if index + 1 < len(fields):
             base, fixed = f"p{index + 1}", 0
             source.line(f"{base} = len(out) - start")
@@ -288,6 +343,7 @@ def _make_decoder(
     other = _make_footer_decoder(schema, fields, known, joined=joined)
     more = ", key" if joined else ""
     source = Source(name)
+    lines: Lines = {}
     source.line(f"def {name}(codecs, buf, start{more}):")
     source.depth = 1
     if joined:
@@ -306,11 +362,17 @@ def _make_decoder(
         source.line("codecs.depth += 1")
         source.line(f"if codecs.depth > {MAX_DECODE_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
-    source.line(f"pos = start + {HEADER}")
+    source.line(f"pos = start + {HEADER_LENGTH}")
     fallback = f"return {bound_other}(codecs, buf, start{more})"
     if nests:
         fallback = f"codecs.depth -= 1; {fallback}"
-    _decode_fields(source, fields, fallback)
+    source.line("try:")
+    source.depth = 2
+    _decode_fields(source, lines, fields, fallback)
+    source.depth = 1
+    source.line(f"except {source.bind('DecodeError', DecodeError)} as error:")
+    source.line(f"    {source.bind('name_field', _namer(schema.cls, lines))}(error)")
+    source.line("    raise")
     source.line("if pos != start + footer:")
     source.line(f"    {fallback}")
     if nests:
@@ -320,7 +382,7 @@ def _make_decoder(
     return source.compile()
 
 
-def _decode_fields(source: Source, fields: Sequence[ModelField], fallback: str) -> None:
+def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> None:
     index = 0
     while index < len(fields):
         run: list[tuple[int, ModelField]] = []
@@ -353,6 +415,7 @@ def _decode_fields(source: Source, fields: Sequence[ModelField], fallback: str) 
             source.line(f"    f{index}, pos = {decode}(codecs, buf, pos)")
         else:
             source.line(f"f{index}, pos = {decode}(codecs, buf, pos)")
+        lines[len(source.lines)] = (field,)
         index += 1
 
 
@@ -375,9 +438,17 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
         else:
             positional.append(expression)
     cls = source.bind(schema.cls.__name__, schema.cls)
-    source.line(f"result = {cls}({', '.join(positional + keywords)})")
+    source.line("try:")
+    if schema.bare_init:
+        source.line(f"    result = {cls}.__new__({cls})")
+        source.line(f"    result.__attrs_init__({', '.join(positional + keywords)})")
+    else:
+        source.line(f"    result = {cls}({', '.join(positional + keywords)})")
     for line in later:
-        source.line(line)
+        source.line(f"    {line}")
+    # Validators, converters and __attrs_post_init__ are the program's own and may raise anything.
+    source.line(f"except {source.bind('Exception', Exception)} as error:")
+    source.line(f"    raise {source.bind('refused', _refused)}({cls}, error) from error")
 
 
 def _accept_tuple(source: Source, key_class: type | None) -> None:
@@ -398,41 +469,79 @@ def _make_footer_decoder(
     schema: Schema, fields: Sequence[ModelField], known: BinaryType, *, joined: bool
 ) -> Callable[..., tuple[Any, int]]:
     """The decoder for objects of other schemas: by the footer's offsets, defaults for what is missing."""
-    ids = {id(field): [field_id(name) for name in (field.name, *field.options.aliases)] for field in fields}
+    ids = {id(field): [field_id(name) for name in (field.name, *field.options.aliases)] for field in schema.fields}
+    own = {each for field in fields for each in ids[id(field)]}
+    everywhere = {each for found in ids.values() for each in found}
     cls = schema.cls
+    construct = _make_constructor(schema)
+
+    def read_field(codecs: Codecs, buf: bytes, start: int, offsets: Mapping[int, int], field: ModelField) -> Any:
+        position = next((offsets[each] for each in ids[id(field)] if each in offsets), None)
+        if position is None:
+            if field.required:
+                raise DecodeError(
+                    f"{cls.__name__}.{field.attribute}: the object has no field {field.name}, and there is no default",
+                    offset=start,
+                )
+            return attrs.NOTHING
+        try:
+            return field.spec.decode(codecs, buf, position)[0]
+        except DecodeError as error:
+            _name(error, cls, field)
+            raise
 
     def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any) -> tuple[Any, int]:
-        code, _, _, type_id, _, length, _, _ = unpack_header(buf, start)
-        if code != OBJECT or type_id != known.id:
-            raise DecodeError(f"expected {schema.type_name}, the cluster has the type id {type_id}", offset=start)
+        header = parse_header(buf, start)
+        if header.type_id != known.id:
+            raise DecodeError(f"expected {schema.type_name}, the cluster has {_type_name(codecs, header.type_id)}")
+        offsets = field_offsets(codecs, buf, start)
+        unknown = [each for each in offsets if each not in own]
+        if schema.unknown_fields == "forbid" and not everywhere.issuperset(unknown):
+            names = ", ".join(names_of(codecs, header, [each for each in unknown if each not in everywhere]))
+            raise DecodeError(f"{cls.__name__}: the object has fields that the class does not have: {names}", offset=start)
         codecs.depth += 1
         if codecs.depth > MAX_DECODE_DEPTH:
             raise _too_deep_to_decode()
-        offsets = field_offsets(codecs, buf, start)
         arguments: dict[str, Any] = {}
         later: dict[str, Any] = {}
         for field in schema.fields:
             if joined and field.options.key:
                 value = key[0] if len(schema.key_fields) == 1 else getattr(key[0], field.attribute)
             else:
-                position = next((offsets[each] for each in ids[id(field)] if each in offsets), None)
-                if position is None:
-                    if field.required:
-                        raise DecodeError(
-                            f"{schema.type_name} has no field {field.name}, and {cls.__name__}.{field.attribute}"
-                            " has no default",
-                            offset=start,
-                        )
+                value = read_field(codecs, buf, start, offsets, field)
+                if value is attrs.NOTHING:
                     continue
-                value, _ = field.spec.decode(codecs, buf, position)
-            (arguments if field.in_constructor else later)[
-                field.parameter if field.in_constructor else field.attribute
-            ] = value
+            if field.in_constructor:
+                arguments[field.parameter] = value
+            else:
+                later[field.attribute] = value
+        if schema.unknown_fields == "preserve" and (unknown or header.flags & HAS_RAW):
+            arguments[ATTRIBUTE] = read_unknown(codecs, buf, start, header, offsets, unknown)
         codecs.depth -= 1
-        result = cls(**arguments)
-        for attribute, value in later.items():
-            object.__setattr__(result, attribute, value)
-        return result, start + length
+        try:
+            result = construct(arguments)
+            for attribute, value in later.items():
+                object.__setattr__(result, attribute, value)
+        except Exception as error:
+            raise _refused(cls, error) from error
+        return result, header.end
 
     return decode_other
 
+
+def _make_constructor(schema: Schema) -> Callable[[dict[str, Any]], Any]:
+    cls: Any = schema.cls
+    if not schema.bare_init:
+        return lambda arguments: cls(**arguments)
+
+    def construct(arguments: dict[str, Any]) -> Any:
+        result = cls.__new__(cls)
+        result.__attrs_init__(**arguments)
+        return result
+
+    return construct
+
+
+def _type_name(codecs: Codecs, type_id: int) -> str:
+    found = codecs.known.types.get(type_id)
+    return f"a type with the id {type_id}" if found is None else found.name

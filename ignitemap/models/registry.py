@@ -21,7 +21,7 @@ from ignitemap.models.schema import ModelField, ModelOptions, Rename, Schema, ig
 from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, optional
 from ignitemap.protocol.hashing import type_id
 from ignitemap.protocol.types.arrays import BYTES, array_of
-from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of
+from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of, tuple_shape
 from ignitemap.protocol.types.decimal import DECIMAL
 from ignitemap.protocol.types.enums import EnumCodec, enum_of, make_enum_codec
 from ignitemap.protocol.types.maps import dict_of
@@ -397,9 +397,7 @@ class Registry:
             case _ if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
                 return tuple_of(item(0))
             case _ if origin is tuple:
-                # Positions of different types: each is checked by its own type's codec.
-                specs = [item(position) for position in range(len(arguments))]
-                return tuple_of(ANY) if len(set(map(id, specs))) != 1 else tuple_of(specs[0])
+                return tuple_shape([item(position) for position in range(len(arguments))])
             case _ if origin is Literal:
                 kinds = {type(argument) for argument in arguments}
                 if len(kinds) == 1:

@@ -2,20 +2,26 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from ignitemap.exceptions import ModelError
 from ignitemap.models.fields import FieldOptions, Index, SqlColumn
+from ignitemap.models.unknown import holds_unknown
 from ignitemap.protocol.binary_type import BinaryType, binary_type
 from ignitemap.protocol.cache_config import IndexType, QueryEntity, QueryField, QueryIndex
 from ignitemap.protocol.codecs import Spec
 from ignitemap.protocol.hashing import lowercase_hash
 
-__all__ = ["ModelField", "ModelOptions", "Schema", "make_schema", "query_entity", "simple_name"]
+__all__ = ["ModelField", "ModelOptions", "Rename", "Schema", "UnknownPolicy", "ignite_name", "make_schema", "query_entity", "simple_name"]
+
+COLLECTION: Final = 24
+MAP: Final = 25
+ANY_OBJECT: Final = 103
 
 Rename = Literal["camel"] | Callable[[str], str] | None
+UnknownPolicy = Literal["preserve", "ignore", "forbid"]
 
 
 @attrs.frozen
@@ -25,7 +31,8 @@ class ModelOptions:
     type_name: str | None = None
     cache: str | None = None
     rename: Rename = None
-    unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve"
+    unknown_fields: UnknownPolicy | None = None
+    """None: "preserve" where the class can hold them, else "ignore"."""
     key_type_name: str | None = None
 
 
@@ -60,6 +67,11 @@ class Schema:
     value: BinaryType
     """The type of a value in the model's own cache; the same name, another schema."""
     key_type_name: str
+    unknown_fields: UnknownPolicy
+    hashable: bool
+    """Whether objects can be keys: Python can hash them, and equal ones have equal bytes."""
+    bare_init: bool
+    """Whether the class has an __init__ of its own, behind which attrs' is __attrs_init__."""
 
     @property
     def split(self) -> bool:
@@ -99,10 +111,24 @@ def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]
         fields,
         key_fields,
         value_fields,
-        binary_type(type_name, [(field.name, field.spec.code) for field in fields], affinity_field=affinity_name),
-        binary_type(type_name, [(field.name, field.spec.code) for field in value_fields], affinity_field=affinity_name),
+        binary_type(type_name, [(field.name, _declared(field)) for field in fields], affinity_field=affinity_name),
+        binary_type(
+            type_name, [(field.name, _declared(field)) for field in value_fields], affinity_field=affinity_name
+        ),
         options.key_type_name or f"{type_name}Key",
+        options.unknown_fields or ("preserve" if holds_unknown(cls) else "ignore"),
+        cls.__hash__ is not None and all(field.spec.hashable for field in fields),
+        "__attrs_init__" in cls.__dict__,
     )
+
+
+def _declared(field: ModelField) -> int:
+    """The type code that the cluster's metadata gets for a field.
+
+    A Java class that has the field as ``List``, ``Set`` or ``Map`` declares it as Object, and refuses to write where
+    it finds it declared as a collection (seen from Java's client 2.17.0).
+    """
+    return ANY_OBJECT if field.spec.code in {COLLECTION, MAP} else field.spec.code
 
 
 def ignite_name(attribute: str, options: FieldOptions, rename: Rename) -> str:

@@ -13,6 +13,9 @@ from ignitemap.protocol.hashing import field_id, schema_id, type_id
 
 __all__ = ["BinaryType", "Field", "KnownTypes", "binary_type", "enum_type"]
 
+ENUM_SCHEMA: Final = 0
+"""The schema id under which an enum is noted as announced: enums have no schema."""
+
 # A cluster can advertise any number of types; what a client remembers of them stays bounded (reliability C10).
 MAX_KNOWN_TYPES: Final = 10_000
 
@@ -84,6 +87,8 @@ class KnownTypes:
         for schema, order in known.schemas.items():
             self.orders[known.id, schema] = order
             self.announced.add((known.id, schema))
+        if known.constants is not None:
+            self.announced.add((known.id, ENUM_SCHEMA))
         if known.affinity_field is not None:
             self.affinity_fields[known.id] = field_id(known.affinity_field)
         self.absent = {pair for pair in self.absent if pair[0] != known.id or pair[1] not in known.schemas}

@@ -310,10 +310,7 @@ def read_dump(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int) ->
 def _typed(each: CacheProperty, value: Any) -> Any:
     if each.kind is not None:
         return each.kind(value)
-    if isinstance(value, list):
-        items: list[Any] = value
-        return tuple(items)
-    return value
+    return tuple(value) if value.__class__ is list else value
 
 
 given_config = Annotated[CacheConfig, Custom(write_config, read_config)]

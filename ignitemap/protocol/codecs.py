@@ -170,7 +170,7 @@ class Codecs:
         self.encoders: dict[type, Encoder] = {Hinted: encode_hinted}
         self.decoders: list[Decoder] = [decode_unknown_code] * 256
         self.object_decoders: dict[int, Decoder] = {}
-        self.enum_decoders: dict[int, Callable[[int], Any] | None] = {}
+        self.enum_decoders: dict[int, Callable[[int], Any]] = {}
         self.known = KnownTypes() if known is None else known
         self.resolver: TypeResolver = NoResolver() if resolver is None else resolver
         self.naive_datetime: NaiveDatetime = naive_datetime
@@ -196,11 +196,6 @@ class Codecs:
                 raise EncodeTypeError(f"no Ignite type for a Python {cls.__module__}.{cls.__qualname__}")
         self.encoders[cls] = encoder
         return encoder
-
-    def find_enum(self, type_id: int) -> Callable[[int], Any] | None:
-        """The function from ordinal to member of a registered enum, None for others. The answer is remembered."""
-        found = self.enum_decoders[type_id] = self.resolver.enum_for(type_id)
-        return found
 
     def announce(self, binary_type: BinaryType, schema: int) -> None:
         """Note a type that is written now and that the cluster may not know; the session announces it first."""

@@ -21,9 +21,8 @@ from uuid import UUID
 
 import attrs
 
-from ignitemap.exceptions import EncodeValueError, FrameTooLarge, ProtocolError, UnexpectedReply
-from ignitemap.protocol.codecs import UNTYPED, Codecs
-from ignitemap.protocol.codegen import compile_layout
+from ignitemap.exceptions import DecodeError, EncodeValueError, FrameTooLarge, ProtocolError, UnexpectedReply
+from ignitemap.protocol.codecs import Codecs
 from ignitemap.protocol.handshake import (
     Accepted,
     Handshake,
@@ -34,8 +33,8 @@ from ignitemap.protocol.handshake import (
     write_handshake,
     write_refused,
 )
-from ignitemap.protocol.message import layout_of
-from ignitemap.protocol.wire import ProtocolContext, nullable_text
+from ignitemap.protocol.wire import ProtocolContext
+from ignitemap.protocol.words import decode_nullable_text, encode_nullable_text
 
 __all__ = [
     "MAX_FRAME",
@@ -65,7 +64,6 @@ _HEAD: Final = 14  # bytes of either
 _OLD_HEAD: Final = struct.Struct("<iq")
 _TOPOLOGY: Final = struct.Struct("<qi")
 _length: Final = struct.Struct("<i").unpack_from
-_text = compile_layout(layout_of(nullable_text), "nullable_text", UNTYPED)
 _codecs = Codecs()
 
 T = TypeVar("T")
@@ -184,9 +182,11 @@ class Connection(Generic[T]):
         events: list[Event[T]] = []
         try:
             rest = self._read_frames(data, events)
-        except ProtocolError:
+        except ProtocolError as error:
             self.state = ConnectionState.CLOSED
             self._undelivered = [token for token, _ in events if token is not None]
+            if isinstance(error, DecodeError):  # it says that the connection lives on, but here a frame's head is wrong
+                raise ProtocolError(error.message) from error
             raise
         if rest < len(data):
             self._partial += data[rest:] if rest else data
@@ -360,7 +360,7 @@ class Connection(Generic[T]):
             failure = None
             if flags & FLAG_ERROR:
                 (status,) = struct.unpack_from("<i", data, pos)
-                message, pos = _text.decode(_codecs, self.context, data, pos + 4)
+                message, pos = decode_nullable_text(_codecs, data, pos + 4)
                 failure = Failure(status, message)
             if pos > end:
                 raise ProtocolError("an answer that ends inside its header")
@@ -378,5 +378,5 @@ class Connection(Generic[T]):
 
 def _failure_bytes(failure: Failure) -> bytes:
     out = bytearray(struct.pack("<i", failure.status))
-    _text.encode(_codecs, ProtocolContext(), out, failure.message)
+    encode_nullable_text(_codecs, out, failure.message)
     return bytes(out)

@@ -13,10 +13,16 @@ from uuid import UUID
 import attrs
 
 from ignitemap.exceptions import DecodeError
-from ignitemap.protocol.codecs import UNTYPED, Codecs
-from ignitemap.protocol.codegen import compile_layout
-from ignitemap.protocol.message import layout_of
-from ignitemap.protocol.wire import Feature, ProtocolContext, blob, nullable_text, uuid_obj
+from ignitemap.protocol.codecs import Codecs
+from ignitemap.protocol.wire import NULL, Feature, ProtocolContext
+from ignitemap.protocol.words import (
+    decode_blob,
+    decode_nullable_text,
+    decode_uuid_obj,
+    encode_blob,
+    encode_nullable_text,
+    encode_uuid_obj,
+)
 
 __all__ = [
     "CURRENT_VERSION",
@@ -41,13 +47,8 @@ NODE_ID_SINCE: Final = (1, 4, 0)
 STATUS_SINCE: Final = (1, 1, 0)
 MAP: Final = 25
 HASH_MAP: Final = 1
-NULL: Final = 0x65
 
-_text = compile_layout(layout_of(nullable_text), "nullable_text", UNTYPED)
-_blob = compile_layout(layout_of(blob), "blob", UNTYPED)
-_uuid = compile_layout(layout_of(uuid_obj), "uuid_obj", UNTYPED)
 _codecs = Codecs()
-_context = ProtocolContext()
 
 
 @attrs.frozen
@@ -89,12 +90,12 @@ def write_handshake(asked: Handshake) -> bytes:
     """The body of the client's first frame."""
     out = bytearray(struct.pack("<bhhhb", HANDSHAKE, *asked.version, THIN_CLIENT))
     if asked.version >= FEATURES_SINCE:
-        _blob.encode(_codecs, _context, out, _feature_bytes(asked.features))
+        encode_blob(_codecs, out, _feature_bytes(asked.features))
         if Feature.USER_ATTRIBUTES in asked.features:
             _write_attributes(out, asked.user_attributes)
     if asked.credentials is not None:
-        _text.encode(_codecs, _context, out, asked.credentials.username)
-        _text.encode(_codecs, _context, out, asked.credentials.password)
+        encode_nullable_text(_codecs, out, asked.credentials.username)
+        encode_nullable_text(_codecs, out, asked.credentials.password)
     return bytes(out)
 
 
@@ -109,13 +110,13 @@ def read_handshake(body: bytes) -> Handshake:
             # Refused by its version: what stands behind that is a later protocol's business (ClientListenerNioListener).
             return Handshake((major, minor, patch), features)
         if (major, minor, patch) >= FEATURES_SINCE:
-            data, pos = _blob.decode(_codecs, _context, body, pos)
+            data, pos = decode_blob(_codecs, body, pos)
             features = _features(data)
             if Feature.USER_ATTRIBUTES in features:
                 attributes, pos = _read_attributes(body, pos)
         if pos < len(body):
-            username, pos = _text.decode(_codecs, _context, body, pos)
-            password, pos = _text.decode(_codecs, _context, body, pos)
+            username, pos = decode_nullable_text(_codecs, body, pos)
+            password, pos = decode_nullable_text(_codecs, body, pos)
             credentials = Credentials(username or "", password or "")
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise DecodeError(f"a cut or malformed handshake: {type(error).__name__}") from error
@@ -126,16 +127,16 @@ def write_accepted(accepted: Accepted) -> bytes:
     """The body of a server's yes."""
     out = bytearray(b"\x01")
     if accepted.context.version >= FEATURES_SINCE:
-        _blob.encode(_codecs, _context, out, _feature_bytes(accepted.context.features))
+        encode_blob(_codecs, out, _feature_bytes(accepted.context.features))
     if accepted.context.version >= NODE_ID_SINCE:
-        _uuid.encode(_codecs, _context, out, accepted.node_id)
+        encode_uuid_obj(_codecs, out, accepted.node_id)
     return bytes(out)
 
 
 def write_refused(refused: Refused, asked: tuple[int, int, int]) -> bytes:
     """The body of a server's no."""
     out = bytearray(struct.pack("<bhhh", 0, *refused.version))
-    _text.encode(_codecs, _context, out, refused.message)
+    encode_nullable_text(_codecs, out, refused.message)
     if asked >= STATUS_SINCE:
         out += struct.pack("<i", refused.status)
     return bytes(out)
@@ -147,13 +148,13 @@ def read_answer(body: bytes, asked: Handshake) -> Accepted | Refused:
         if body[0]:
             features, node_id, pos = frozenset[int](), None, 1
             if asked.version >= FEATURES_SINCE:
-                data, pos = _blob.decode(_codecs, _context, body, pos)
+                data, pos = decode_blob(_codecs, body, pos)
                 features = _features(data) & asked.features
             if asked.version >= NODE_ID_SINCE:
-                node_id, pos = _uuid.decode(_codecs, _context, body, pos)
+                node_id, pos = decode_uuid_obj(_codecs, body, pos)
             return Accepted(_agreed(asked.version, features), node_id)
         major, minor, patch = struct.unpack_from("<hhh", body, 1)
-        message, pos = _text.decode(_codecs, _context, body, 7)
+        message, pos = decode_nullable_text(_codecs, body, 7)
         status = struct.unpack_from("<i", body, pos)[0] if asked.version >= STATUS_SINCE else 1
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise DecodeError(f"a cut or malformed handshake answer: {type(error).__name__}") from error
@@ -182,8 +183,8 @@ def _write_attributes(out: bytearray, attributes: Mapping[str, str]) -> None:
         return
     out += struct.pack("<Bib", MAP, len(attributes), HASH_MAP)
     for name, text in attributes.items():
-        _text.encode(_codecs, _context, out, name)
-        _text.encode(_codecs, _context, out, text)
+        encode_nullable_text(_codecs, out, name)
+        encode_nullable_text(_codecs, out, text)
 
 
 def _read_attributes(body: bytes, pos: int) -> tuple[dict[str, str], int]:
@@ -195,7 +196,7 @@ def _read_attributes(body: bytes, pos: int) -> tuple[dict[str, str], int]:
     pos += 6
     attributes: dict[str, str] = {}
     for _ in range(count):
-        name, pos = _text.decode(_codecs, _context, body, pos)
-        text, pos = _text.decode(_codecs, _context, body, pos)
+        name, pos = decode_nullable_text(_codecs, body, pos)
+        text, pos = decode_nullable_text(_codecs, body, pos)
         attributes[name or ""] = text or ""
     return attributes, pos

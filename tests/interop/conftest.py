@@ -1,6 +1,7 @@
 """Java as a judge: Apache Ignite's own thin client, compiled here and ordered about over a pipe."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ class JavaError(Exception):
 
 
 class Judge:
-    """A running com.acme.Judge. Call it with a command and its words; the result is the lines of its answer."""
+    """A running com.acme.interop.Judge. Call it with a command and its words; the result is the lines of its answer."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -52,26 +53,26 @@ class Judge:
 def java_classes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The class path of the compiled sources and of Apache Ignite."""
     classes = tmp_path_factory.mktemp("java-classes")
-    jars = ":".join(map(str, find_jars()))
+    jars = os.pathsep.join(map(str, find_jars()))
     command = [
-        *(str(find_java()), "-cp", ":".join(map(str, find_jars(_COMPILER)))),
+        *(str(find_java()), "-cp", os.pathsep.join(map(str, find_jars(_COMPILER)))),
         *("org.eclipse.jdt.internal.compiler.batch.Main", "-17", "-nowarn", "-encoding", "UTF-8"),
         *("-classpath", jars, "-d", str(classes), str(_SOURCES)),
     ]
     compiled = subprocess.run(command, capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    return f"{classes}:{jars}"
+    return f"{classes}{os.pathsep}{jars}"
 
 
 @pytest.fixture(scope="session")
 async def java(java_classes: str, url: str) -> AsyncIterator[Java]:
-    """Give a command to a Java thin client on the shared cluster: `await java("get", cache, "long:7")` -> its lines."""
-    parts = urlsplit(url)
+    """Orders for a Java thin client on the shared cluster, and its answers: see Judge.java."""
+    addresses = urlsplit(url).netloc.rpartition("@")[2].split(",")
     process = await asyncio.create_subprocess_exec(
         *(str(find_java()), *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED_PACKAGES)),
         *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"),
         *("-DIGNITE_QUIET=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"),
-        *("-cp", java_classes, "com.acme.Judge", *parts.netloc.rpartition("@")[2].split(",")),
+        *("-cp", java_classes, "com.acme.interop.Judge", *addresses),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_LIMIT,

@@ -86,6 +86,23 @@ def test_two_ends_agree_on_a_version(version: tuple[int, int, int]) -> None:
     assert client.node_id == (NODE if version >= (1, 4, 0) else None)
 
 
+def test_the_handshake_may_come_byte_by_byte() -> None:
+    """Both first frames are read from single bytes, and the connection opens with the last one."""
+    client: Connection[str] = Connection(Role.CLIENT)
+    server: Connection[str] = Connection(Role.SERVER)
+    (asked,) = client.data_to_send()
+    events = [event for byte in asked for event in server.receive_data(bytes([byte]))]
+    assert events == [(None, HandshakeAsked(Handshake()))]
+    accepted = Accepted(ProtocolContext(), NODE)
+    server.accept(accepted)
+    (answer,) = server.data_to_send()
+    for byte in answer[:-1]:
+        assert client.receive_data(bytes([byte])) == []
+    assert client.state is ConnectionState.HANDSHAKE
+    assert client.receive_data(answer[-1:]) == [(None, accepted)]
+    assert client.state is ConnectionState.OPEN
+
+
 def test_a_server_learns_who_shakes_hands() -> None:
     """The handshake reaches the server's caller whole, and the server stays shut until it says yes."""
     asked = Handshake(credentials=Credentials("u", "p"), user_attributes={"app": "test"})
@@ -242,7 +259,7 @@ def test_flags_say_what_stands_before_the_body(topology: Topology | None, failur
 def test_a_topology_never_goes_back() -> None:
     """Answers overtake each other, so an older topology than the known one is ignored."""
     client, server = pair()
-    for number, topology in ((1, Topology(2, 30)), (2, Topology(2, 29)), (3, Topology(1, 99)), (4, Topology(3, 0))):
+    for number, topology in ((1, Topology(2, 30)), (2, Topology(3, 0)), (3, Topology(2, 31)), (4, Topology(1, 99))):
         client.send_request(1, b"", number)
         server.send_answer(number, b"", topology=topology)
     events = client.receive_data(b"".join(server.data_to_send()))
@@ -299,8 +316,9 @@ def test_a_header_that_is_cut_or_malformed_ends_the_connection(flags: int, body:
     client, _ = pair()
     for token in ("one", "two"):
         client.send_request(1, b"", token)
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError) as caught:
         client.receive_data(reply(1, body, flags) + behind)
+    assert not isinstance(caught.value, DecodeError)  # that would say that the connection lives on
     assert sorted(client.close()) == ["one", "two"]
 
 
@@ -413,8 +431,9 @@ def test_a_malformed_handshake_ends_the_connection(body: bytes) -> None:
 def test_a_malformed_handshake_answer_ends_the_connection() -> None:
     """An answer to the handshake that can't be read closes the client."""
     client: Connection[str] = Connection(Role.CLIENT)
-    with pytest.raises(DecodeError):
+    with pytest.raises(ProtocolError) as caught:
         client.receive_data(frame(b"\x01\x0c\xff\xff\xff\x7f"))
+    assert not isinstance(caught.value, DecodeError)
     assert client.state is ConnectionState.CLOSED
 
 

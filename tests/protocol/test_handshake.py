@@ -150,7 +150,9 @@ def test_a_no_reads_back(
 ) -> None:
     """A refusal carries its version and text always, its status from 1.1.0 on."""
     refused = Refused(offered, message, status)
-    read = read_answer(write_refused(refused, version), Handshake(version, frozenset()))
+    body = write_refused(refused, version)
+    assert len(body) == 7 + 5 + len(message.encode()) + (4 if version >= (1, 1, 0) else 0)
+    read = read_answer(body, Handshake(version, frozenset()))
     assert read == (refused if version >= (1, 1, 0) else attrs.evolve(refused, status=1))
 
 

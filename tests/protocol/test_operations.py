@@ -581,6 +581,9 @@ def test_the_cache_prefix_has_the_expiry_before_the_transaction() -> None:
     expected = "01000000" + "07" + "e803000000000000" + "feffffffffffffff" * 2 + "0f000000"
     assert ref.wire.hex() == expected
     assert read_cache_ref(Codecs(), ProtocolContext(), ref.wire, 0) == (ref, len(ref.wire))
+    out = bytearray()
+    CacheRef.wire_layout.encode(Codecs(), ProtocolContext(), out, ref)
+    assert out == ref.wire
     assert CacheRef(1, 6).wire.hex() == "0100000000"
 
 

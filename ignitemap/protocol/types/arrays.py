@@ -356,7 +356,7 @@ def decode_typed_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[Any],
     return items, pos
 
 
-def decode_items(  # noqa: PLR0917 - called for every nested list: keywords cost time
+def decode_items(
     expected: str,
     decode_item: Callable[..., tuple[T, int]],
     decode_again: Decoder,

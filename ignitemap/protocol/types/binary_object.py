@@ -6,6 +6,7 @@ of the raw data. All offsets count from the object's own 0x67.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -317,10 +318,7 @@ class BinaryObject:
             order = binary_type.schemas.get(header.schema_id)
             if order is None:
                 raise DecodeError(f"the cluster has no schema {header.schema_id} of {binary_type.name}")
-        try:
-            offsets = offsets_of(header, order, self._data, 0)
-        except MALFORMED as error:
-            raise malformed(binary_type.name, error) from error
+        offsets = offsets_of(header, order, self._data, 0)
         ends = [*offsets.values(), header.fields_end][1:]
         spans: dict[str, tuple[int, int]] = {}
         for (field, start), end in zip(offsets.items(), ends, strict=True):
@@ -413,14 +411,13 @@ OBJECTS: Final = frozenset((codes.OBJECT, codes.WRAPPED))
 NAMED_IF_ZERO: Final = frozenset((codes.ENUM, codes.BINARY_ENUM, codes.ENUM_ARRAY, codes.OBJECT_ARRAY))
 
 
-def need_schemas(known: KnownTypes, buf: bytes) -> None:
+def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
     """Raise SchemaMissing if the fields of an object or of one nested in it cannot be named yet.
 
     Fields are read later, where nobody can ask the cluster any more. Objects are one after another in the bytes, the
     nested ones between the others, so that one pass without recursion sees them all. What is malformed ends the pass:
     reading that field will say so.
     """
-    header = parse_header(buf, 0)
     need_schema(known, header)
     pos = header.fields
     ends = [(header.fields_end, header.end)]  # where fields end, and where to go on from there
@@ -465,14 +462,10 @@ def decode_complex(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
         # Only what the program registered is remembered: a cluster can name any number of types.
         decoder = codecs.resolver.decoder_for(type_id)
         if decoder is None:
-            header = parse_header(buf, start)
-            data = buf[start : header.end]
-            try:
-                need_schemas(codecs.known, data)
-            except (DecodeError, *MALFORMED):
-                pass
-            if start:
-                header = parse_header(data, 0)
+            data = buf[start : start + unpack_uint(buf, start + 12)[0]]
+            header = parse_header(data, 0)
+            with suppress(DecodeError, *MALFORMED):
+                need_schemas(codecs.known, data, header)
             return BinaryObject(codecs, data, header, codecs.known.types.get(type_id)), start + len(data)
         codecs.object_decoders[type_id] = decoder
     codecs.depth += 1

@@ -3,7 +3,7 @@
 The elements of sets are written in the order of their bytes, so that equal sets have equal bytes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import Any, Final, TypeVar, cast
 
@@ -13,13 +13,14 @@ from ignitemap.protocol.codecs import (
     MAX_ENCODE_DEPTH,
     Codecs,
     Spec,
+    cannot_hold,
     too_deep,
     wrong_type,
 )
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.arrays import ANY_COMPONENT, decode_items
 
-__all__ = ["check_hashes", "frozenset_of", "list_of", "register", "set_of", "tuple_of"]
+__all__ = ["check_hashes", "frozenset_of", "list_of", "register", "set_of", "tuple_of", "tuple_shape"]
 
 T = TypeVar("T")
 S = TypeVar("S", set[Any], frozenset[Any])
@@ -183,6 +184,49 @@ def tuple_of(item: Spec[T]) -> Spec[tuple[T, ...]]:
         return tuple(items), end
 
     return Spec(name, encode, decode, code=codes.OBJECT_ARRAY, hashable=item.hashable)
+
+
+def tuple_shape(items: Sequence[Spec[Any]]) -> Spec[tuple[Any, ...]]:
+    """A tuple of a fixed length, each position of its own type: an Object[] on the wire, as every tuple."""
+    name = f"tuple of ({', '.join(item.name for item in items)})"
+    encoders = [item.encode for item in items]
+    decoders = [item.decode for item in items]
+
+    def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise wrong_type(name, value)
+        positions = cast("tuple[Any, ...]", value)
+        if len(positions) != len(encoders):
+            raise cannot_hold(name, f"has {len(encoders)} positions, not {len(positions)}")
+        codecs.depth += 1
+        if codecs.depth > MAX_ENCODE_DEPTH:
+            raise EncodeValueError(too_deep(MAX_ENCODE_DEPTH))
+        out += pack_object_array(codes.OBJECT_ARRAY, ANY_COMPONENT, len(positions))
+        for encode_item, each in zip(encoders, positions, strict=True):
+            encode_item(codecs, out, each)
+        codecs.depth -= 1
+
+    def decode_list(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[Any], int]:
+        start, upcoming = pos, iter(decoders)
+
+        def decode_next(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+            decode_item = next(upcoming, None)
+            if decode_item is None:
+                raise DecodeError(f"more items than {name} has", offset=start)
+            return decode_item(codecs, buf, pos)
+
+        found, end = decode_items(name, decode_next, decode_list, codecs, buf, pos)
+        if len(found) != len(decoders):
+            raise DecodeError(f"{len(found)} items where {name} is declared", offset=start)
+        return found, end
+
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[tuple[Any, ...], int]:
+        found, end = decode_list(codecs, buf, pos)
+        return tuple(found), end
+
+    return Spec(
+        name, encode, decode, code=codes.OBJECT_ARRAY, hashable=all(item.hashable for item in items)
+    )
 
 
 def set_spec(

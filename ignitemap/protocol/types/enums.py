@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from ignitemap.exceptions import DecodeError, ModelError
-from ignitemap.protocol.binary_type import BinaryType, enum_type
+from ignitemap.protocol.binary_type import ENUM_SCHEMA, BinaryType, enum_type
 from ignitemap.protocol.codecs import Codecs, Encoder, Spec, cannot_hold, wrong_type
 from ignitemap.protocol.hashing import type_id as id_of
 from ignitemap.protocol.types import codes
@@ -34,9 +34,6 @@ pack_enum: Final = Struct("<Bii").pack
 unpack_int: Final = Struct("<i").unpack_from
 unpack_ints: Final = Struct("<ii").unpack_from
 unpack_count: Final = Struct("<I").unpack_from
-
-ENUM_SCHEMA: Final = 0
-"""The schema id under which an enum is noted as announced: enums have no schema."""
 
 
 @attrs.frozen

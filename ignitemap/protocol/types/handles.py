@@ -15,7 +15,7 @@ __all__ = ["decode_handle", "follow", "register"]
 
 unpack_distance: Final = Struct("<I").unpack_from
 
-MAX_REPEATED: Final = 1 << 20
+MAX_REPEATED: Final = 1 << 16
 """How many bytes handles may make us read again in one call, beyond four times the length of the answer."""
 
 

@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 public class Address {
     public String street;

@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -19,9 +19,9 @@ import org.apache.ignite.internal.util.IgniteUtils;
 /**
  * Apache Ignite's own thin client, ordered about line by line.
  *
- * A line on stdin is a command and its words, separated by tabs. The answer on stdout is lines that begin with a space and,
- * at the end, one of `.` (done) and `!` with the error. In both, backslash, tab and line break are escaped. Values
- * are `type:text` words, see Text.parse.
+ * A line on stdin is a command and its words, separated by tabs. The answer on stdout is lines that begin with a space
+ * and, at the end, one of `.` (done) and `!` with the error. In both, backslash, tab and line break are escaped.
+ * Values are `type:text` words, see Text.parse.
  */
 public final class Judge {
     private final IgniteClient client;
@@ -60,6 +60,9 @@ public final class Judge {
         switch (command) {
             case "get":  // cache, key -> the class and its fields
                 tell(cache(words[0]).get(Text.parse(words[1])));
+                break;
+            case "sample":  // class, number -> the same of what Java makes of a number
+                tell(sample(words[0], Integer.parseInt(words[1])));
                 break;
             case "put":  // cache, key, class, number -> nothing
                 cache(words[0]).put(Text.parse(words[1]), sample(words[2], Integer.parseInt(words[3])));
@@ -102,10 +105,16 @@ public final class Judge {
 
     private static Object sample(String type, int number) {
         switch (type) {
+            case "Person":
+                return new Person(number);
             case "Customer":
-                return Customer.sample(number);
+                return new Customer(number);
             case "Parcel":
-                return Parcel.sample(number);
+                return new Parcel(number);
+            case "Address":
+                return new Address("Main Street " + number, "0" + number);
+            case "Order":
+                return new Order(number);
             case "Shelf":
                 return new Shelf(number);
             default:
@@ -114,7 +123,7 @@ public final class Judge {
     }
 
     private void tell(Object value) {
-        if (value != null && value.getClass().getName().startsWith("com.acme.")) {
+        if (value != null && value.getClass().getName().startsWith("com.acme.interop.")) {
             answer.add(value.getClass().getName());
             answer.addAll(Text.fields(value));
         } else
@@ -124,7 +133,7 @@ public final class Judge {
     /** Objects and enums are hashed in their binary form, everything else as Ignite hashes what a key holds. */
     private int hash(String word) {
         Object key = Text.parse(word);
-        boolean acme = key.getClass().getName().startsWith("com.acme.");
+        boolean acme = key.getClass().getName().startsWith("com.acme.interop.");
         return acme ? client.binary().toBinary(key).hashCode() : IgniteUtils.hashCode(key);
     }
 

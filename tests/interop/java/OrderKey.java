@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 /** A key of several fields, in the order in which Python declares them. */
 public class OrderKey {

@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -11,13 +11,14 @@ public class Parcel {
     public Parcel inner;
     public List<Long> stamps;
 
-    public static Parcel sample(int n) {
-        Parcel parcel = new Parcel();
-        parcel.number = n;
-        parcel.label = "parcel " + n;
-        parcel.weight = n / 4.0;
-        parcel.inner = n > 0 ? sample(0) : null;
-        parcel.stamps = new ArrayList<>(List.of((long) n, 2L));
-        return parcel;
+    public Parcel() {
+    }
+
+    public Parcel(int n) {
+        number = n;
+        label = "parcel " + n;
+        weight = n / 4.0;
+        inner = n > 0 ? new Parcel(0) : null;
+        stamps = new ArrayList<>(List.of((long) n, 2L));
     }
 }

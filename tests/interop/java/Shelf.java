@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 public class Shelf {
     public int books;

@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 /** A key that Java writes first, its fields in another order than Python's. */
 public class ShelfKey {

@@ -1,4 +1,4 @@
-package com.acme;
+package com.acme.interop;
 
 import java.lang.reflect.Field;
 import java.math.BigDecimal;
@@ -46,9 +46,16 @@ final class Text {
             sorted.forEach((key, one) -> pairs.add(key + ": " + one));
             return "{" + String.join(", ", pairs) + "}";
         }
-        if (value.getClass().getName().startsWith("com.acme."))
+        if (value.getClass().getName().startsWith("com.acme.interop."))
             return value.getClass().getSimpleName() + fields(value);
         return value.toString();
+    }
+
+    private static List<String> all(Collection<?> values) {
+        List<String> texts = new ArrayList<>();
+        for (Object value : values)
+            texts.add(of(value));
+        return texts;
     }
 
     /** The fields of a POJO, `name=value` each. */

@@ -52,6 +52,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
+@settings(strategies.RELAXED)
 @given(strategies.values)
 @example([[], {}, set(), (), frozenset(), "", b"", [None]])
 @example(float("inf"))
@@ -70,7 +71,7 @@ def test_round_trip(value: Any) -> None:
 
 
 @given(strategies.values)
-@settings(max_examples=60)
+@settings(strategies.RELAXED, max_examples=30)
 def test_truncated(value: Any) -> None:
     """Every truncation of a valid value is a decode error."""
     data = write(value)
@@ -80,7 +81,7 @@ def test_truncated(value: Any) -> None:
 
 
 @given(strategies.values, st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(strategies.RELAXED, max_examples=60)
 def test_mutated(value: Any, source: random.Random) -> None:
     """Whatever the bytes, a decoder ends within them or in a decode error."""
     data = bytearray(write(value))
@@ -94,6 +95,7 @@ def test_mutated(value: Any, source: random.Random) -> None:
         check_hostile(codecs, bytes(mutated))
 
 
+@settings(strategies.RELAXED)
 @given(st.binary(max_size=80))
 def test_random_bytes(data: bytes) -> None:
     """Random bytes are read to something or to a decode error."""
@@ -185,6 +187,14 @@ def test_handle_repeats_an_object() -> None:
     assert read(data) == [[True], [True]]
 
 
+def test_handles_nest_as_deep_as_values() -> None:
+    """Handles count towards the limit of nesting."""
+    codecs = mapping_codecs()
+    codecs.depth = MAX_DECODE_DEPTH
+    with pytest.raises(DecodeError, match="deeper"):
+        decode_object(codecs, bytes.fromhex("656601000000"), 1)
+
+
 @pytest.mark.parametrize("distance", [0, -1, 7, 2**31 - 1, 6])
 def test_bad_handle(distance: int) -> None:
     """A handle to nowhere, to the future or into a cycle is a decode error."""
@@ -263,7 +273,8 @@ def test_kinds() -> None:
 def test_equal_sets_have_equal_bytes() -> None:
     """The order in which a set was filled does not show in its bytes."""
     numbers = [random.Random(1).getrandbits(60) for _ in range(200)]
-    assert write(set(numbers)) == write(set(reversed(numbers)))
+    backwards = numbers[::-1]
+    assert write(set(numbers)) == write(set(backwards))
     assert write(frozenset(map(str, numbers))) == write(frozenset(map(str, reversed(numbers))))
 
 
@@ -280,5 +291,5 @@ def test_object_attack() -> None:
         with pytest.raises(READABLE):
             decode_object(mapping_codecs(), data[:end], 0)
     for length in (0, 23, 2**31 - 1, 2**32 - 1):
-        with pytest.raises(DecodeError):
+        with pytest.raises(READABLE):
             decode_object(mapping_codecs(), data[:12] + struct.pack("<I", length) + data[16:], 0)

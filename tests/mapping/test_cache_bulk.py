@@ -1,0 +1,301 @@
+"""Bulk operations: chunks, their order, their errors and their memory, on a real cluster."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+import ignitemap as ig
+from ignitemap.mapping import bulk
+from ignitemap.mapping.bulk import CHUNK_ENTRIES, DEPTH, run_all
+from ignitemap.protocol.operations import CachePutAll, CacheRemoveKeys
+
+MakeCache = Callable[..., Awaitable[Any]]
+IntStr = ig.Cache[int, str]
+
+
+class Recorder:
+    """Stands between a cache and its session: counts bulk requests, holds them back, lets some fail."""
+
+    def __init__(self, cache: "ig.Cache[Any, Any]") -> None:
+        self.session = cache._typed.client.session
+        self.requests: list[tuple[str, int]] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.fail: dict[int, Exception] = {}
+        """By the number of the request: what it fails with instead of being sent."""
+        self.gate: asyncio.Event | None = None
+        self.call = self.session.call
+
+    async def record(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        """What takes the place of Session.call."""
+        if not isinstance(request, CachePutAll | CacheRemoveKeys):
+            return await self.call(request, *arguments, **options)
+        items: Any = request.entries if isinstance(request, CachePutAll) else request.keys
+        number = len(self.requests)
+        self.requests.append((type(request).__name__, len(items)))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if number in self.fail:
+                raise self.fail[number]
+            return await self.call(request, *arguments, **options)
+        finally:
+            self.under_way -= 1
+
+
+@pytest.fixture
+def recorder(cache: IntStr, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Records the bulk requests of the fixture `cache`."""
+    recording = Recorder(cache)
+    monkeypatch.setattr(recording.session, "call", recording.record)
+    return recording
+
+
+def entries(count: int) -> Iterator[tuple[int, str]]:
+    """Pairs whose values tell their keys."""
+    return ((number, f"value {number}") for number in range(count))
+
+
+def chunk_tasks() -> list[asyncio.Task[Any]]:
+    """The tasks that bulk operations have now."""
+    return [task for task in asyncio.all_tasks() if task.get_name() == "ignitemap chunk"]
+
+
+async def test_update_of_many(cache: IntStr, recorder: Recorder) -> None:
+    """Many entries go in chunks, several but not too many at a time, and all arrive."""
+    await cache.update(entries(20_000))
+    assert [count for _, count in recorder.requests[:-1]] == [CHUNK_ENTRIES] * (20_000 // CHUNK_ENTRIES)
+    assert 1 < recorder.most_under_way <= DEPTH
+    assert await cache.size() == 20_000
+    assert await cache.get_many(range(-5, 20_005)) == dict(entries(20_000))
+
+
+async def test_large_values_make_small_chunks(cache: IntStr, recorder: Recorder) -> None:
+    """A chunk ends with the entry that brings it to 128 KB, and large values are read in small chunks."""
+    large = "x" * 50_000
+    await cache.update((number, large) for number in range(100))
+    assert max(count for _, count in recorder.requests) == 3
+    found = await cache.get_many(range(100))
+    assert found == dict.fromkeys(range(100), large)
+
+
+async def test_nothing_to_do(cache: IntStr, recorder: Recorder) -> None:
+    """Empty bulk operations send nothing."""
+    await cache.update({})
+    await cache.update([])
+    await cache.delete_many([])
+    assert await cache.get_many([]) == {}
+    assert await cache.contains_all([])
+    assert recorder.requests == []
+
+
+async def test_one_chunk_makes_no_task(cache: IntStr, recorder: Recorder) -> None:
+    """What fits into one chunk is sent by the caller's own task."""
+    seen: list[asyncio.Task[Any]] = []
+    call = recorder.call
+
+    async def look(*arguments: Any, **options: Any) -> Any:
+        seen.extend(chunk_tasks())
+        return await call(*arguments, **options)
+
+    recorder.call = look
+    await cache.update(entries(100))
+    assert seen == []
+    assert await cache.size() == 100
+
+
+async def test_repeated_keys_in_one_update(cache: IntStr, recorder: Recorder) -> None:
+    """Of a key that comes again and again, the last value stays, however chunks fall."""
+    await cache.update((number % 7, str(number)) for number in range(10_000))
+    assert await cache.items().to_dict() == {number % 7: str(number) for number in range(9_993, 10_000)}
+
+
+async def test_repeated_key_waits_for_its_earlier_chunk(cache: IntStr, recorder: Recorder) -> None:
+    """A chunk with a key that is under way is not sent before the chunk that holds it has been answered."""
+    recorder.gate = asyncio.Event()
+    many = [*entries(CHUNK_ENTRIES), *entries(CHUNK_ENTRIES), (5000, "x")]
+    updating = asyncio.create_task(cache.update(many))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(recorder.requests) == 1
+    recorder.gate.set()
+    await updating
+    assert [count for _, count in recorder.requests] == [CHUNK_ENTRIES, CHUNK_ENTRIES, 1]
+
+
+async def test_equal_keys_of_different_types(make_cache: MakeCache) -> None:
+    """Keys that are equal in Python and different in Ignite are different entries of one update."""
+    cache = await make_cache(Any, str)
+    await cache.update([(1, "int"), (True, "bool"), (1.0, "float")])
+    assert await cache.size() == 3
+    assert [await cache[key] for key in (1, True, 1.0)] == ["int", "bool", "float"]
+
+
+async def test_async_source_is_read_as_fast_as_it_is_sent(cache: IntStr, recorder: Recorder) -> None:
+    """An async iterable is not read further ahead than what may be under way: memory stays bounded."""
+    recorder.gate = asyncio.Event()
+    read = 0
+
+    async def source() -> AsyncIterator[tuple[int, str]]:
+        nonlocal read
+        for pair in entries(30_000):
+            read += 1
+            yield pair
+
+    updating = asyncio.create_task(cache.update(source()))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert recorder.under_way == DEPTH
+    assert read == (DEPTH + 1) * CHUNK_ENTRIES
+    recorder.gate.set()
+    await updating
+    assert await cache.size() == 30_000
+
+
+async def test_update_from_another_cache(cache: IntStr, make_cache: MakeCache) -> None:
+    """A cache is filled from another one, or from a view of it, page by page."""
+    await cache.update(entries(3000))
+    other = await make_cache(int, str)
+    await other.update(cache)
+    assert await other.size() == 3000
+    third = await make_cache(int, str)
+    await third.update(cache.items(page_size=100))
+    assert await third.items().to_dict() == dict(entries(3000))
+
+
+async def test_delete_many(cache: IntStr, recorder: Recorder) -> None:
+    """Many keys are removed in chunks."""
+    await cache.update(entries(5000))
+    await cache.delete_many(range(10, 10_000))
+    assert sorted(await cache.keys().to_list()) == list(range(10))
+    assert recorder.requests[-1][0] == "CacheRemoveKeys"
+
+
+async def test_contains_all_of_many(cache: IntStr) -> None:
+    """Contains_all looks at every chunk."""
+    await cache.update(entries(5000))
+    assert await cache.contains_all(range(5000)) is True
+    assert await cache.contains_all(range(5001)) is False
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+async def test_error_before_anything_is_sent(cache: IntStr, recorder: Recorder) -> None:
+    """An entry of the first chunk that can't be written is an EncodeError, and nothing is sent."""
+    with pytest.raises(ig.EncodeError):
+        await cache.update([(1, "a"), (2, 2)])  # type: ignore[list-item]
+    none: Any = None
+    with pytest.raises(ValueError, match="None"):
+        await cache.update([(1, "a"), (2, none)])
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("bad", [2, None])
+async def test_error_after_a_chunk_has_left(cache: IntStr, recorder: Recorder, bad: Any) -> None:
+    """An entry that can't be written, after chunks have left, is a PartialWriteError with exact counts."""
+    many: list[tuple[int, Any]] = [*entries(3 * CHUNK_ENTRIES + 10), (-1, bad), (-2, "never looked at")]
+    with pytest.raises(ig.PartialWriteError) as caught:
+        await cache.update(many)
+    error = caught.value
+    assert (error.done, error.not_sent, error.unknown) == (3 * CHUNK_ENTRIES, 12, 0)
+    assert isinstance(error.__cause__, ig.EncodeError | ValueError)
+    assert await cache.size() == error.done
+    assert recorder.under_way == 0
+
+
+async def test_source_that_fails(cache: IntStr) -> None:
+    """What the caller's own iterable raises passes through while nothing is sent, and is the cause after that."""
+
+    def source(count: int) -> Iterator[tuple[int, str]]:
+        yield from entries(count)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await cache.update(source(10))
+    assert await cache.size() == 0
+    with pytest.raises(ig.PartialWriteError) as caught:
+        await cache.update(source(CHUNK_ENTRIES + 10))
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert (caught.value.done, caught.value.not_sent) == (CHUNK_ENTRIES, 10)
+
+
+async def test_chunk_that_fails(cache: IntStr, recorder: Recorder) -> None:
+    """When one chunk is not sent, the others are waited for, and the counts say what became of all."""
+    recorder.fail[2] = ig.NotSentTimeout("too slow")
+    with pytest.raises(ig.PartialWriteError) as caught:
+        await cache.update(dict(entries(20_000)))
+    error = caught.value
+    assert error.unknown == 0
+    assert error.done + error.not_sent == 20_000
+    assert await cache.size() == error.done > 0
+    assert recorder.under_way == 0
+
+
+async def test_chunk_whose_outcome_is_unknown(cache: IntStr, recorder: Recorder) -> None:
+    """Entries of a chunk that was sent and not answered count as unknown."""
+    recorder.fail[1] = ig.OutcomeUnknownError("lost")
+    with pytest.raises(ig.PartialWriteError) as caught:
+        await cache.update(dict(entries(3 * CHUNK_ENTRIES)))
+    error = caught.value
+    assert (error.done, error.unknown, error.not_sent) == (2 * CHUNK_ENTRIES, CHUNK_ENTRIES, 0)
+    assert isinstance(error, ig.OutcomeUnknownError)
+
+
+@pytest.mark.parametrize("error", [ig.NotSentError("no"), ig.OutcomeUnknownError("perhaps")])
+async def test_only_chunk_fails(cache: IntStr, recorder: Recorder, error: Exception) -> None:
+    """When the only chunk fails, its error is raised as it is."""
+    recorder.fail[0] = error
+    with pytest.raises(type(error)) as caught:
+        await cache.update(entries(10))
+    assert caught.value is error
+
+
+async def test_no_chunk_is_sent(cache: IntStr, recorder: Recorder) -> None:
+    """When no chunk leaves, the first one's error is raised as it is: nothing was written."""
+    recorder.fail = {number: ig.NotSentError(f"chunk {number}") for number in range(100)}
+    with pytest.raises(ig.NotSentError, match="chunk 0"):
+        await cache.update(entries(10_000))
+
+
+# --- cancellation -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["update", "delete_many", "get_many"])
+async def test_cancelled_bulk_leaves_no_task(cache: IntStr, operation: str) -> None:
+    """Cancelling a bulk operation ends its chunks before the cancellation arrives at the caller."""
+    await cache.update(entries(10_000))
+    call = getattr(cache, operation)
+    for turns in range(1, 30, 4):
+        task = asyncio.create_task(call(dict(entries(10_000)) if operation == "update" else range(10_000)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert chunk_tasks() == []
+    await cache.update(entries(10_000))
+    assert await cache.get_many(range(10_000)) == dict(entries(10_000))
+
+
+async def test_run_all_ends_the_others_at_an_error() -> None:
+    """The first error of coroutines that run together ends the others and is raised; the rest is never begun."""
+    forever = asyncio.Event()
+    begun = 0
+
+    async def work(number: int) -> int:
+        nonlocal begun
+        begun += 1
+        if number == 3:
+            raise LookupError
+        await forever.wait()
+        return number
+
+    with pytest.raises(LookupError):
+        await run_all(work(number) for number in range(100))
+    assert begun == bulk.DEPTH
+    assert chunk_tasks() == []
