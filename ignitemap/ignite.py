@@ -1,22 +1,24 @@
 """The front door: ``connect`` reads a URL and options, and answers with a Client."""
 
 import datetime
+import ipaddress
 import math
 import os
+import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final, Literal, TypeVar, cast, overload
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any, Final, Literal, Self, TypeVar, overload
+from urllib.parse import parse_qsl, unquote
 
 import attrs
-from typing_extensions import Self, TypeForm
+from typing_extensions import TypeForm
 
 from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options
 from ignitemap.client.connection import Address
 from ignitemap.client.cursors import AioSqlFieldsCursor
-from ignitemap.exceptions import CacheNotFound, ConfigurationError
+from ignitemap.exceptions import CacheNotFound, ConfigurationError, QueryError
 from ignitemap.mapping.cache import Cache
 from ignitemap.mapping.rows import Query
 from ignitemap.models.registry import Model, Registry, default_registry
@@ -50,7 +52,13 @@ FORMS: Final = (
     "ignite://host:10800[,host:port..port][/SCHEMA], a list of 'host:port', local://?nodes=1 for real nodes on this"
     " machine, or the environment variable IGNITEMAP_URL"
 )
-_TRUE: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+MAX_RANGE: Final = 101  # a node takes the first free of 101 ports
+SELECT: Final = 1  # the statement type that lets nothing else pass, so that it may be asked again
+ANY_STATEMENT: Final = 0
+_SELECT: Final = re.compile(r"\s*select\b", re.IGNORECASE)
+_PORTS: Final = re.compile(r"([0-9]{1,5})(?:\.\.([0-9]{1,5}))?")
+_HOST_NAME: Final = re.compile(r"[^\s:/?#@\[\]]+")
+_BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 DURABILITY: Final[Mapping[str, CacheConfig]] = {
     "safe": CacheConfig(
@@ -105,12 +113,19 @@ class Client:
 
     @overload
     async def cache(
-        self, name: type[V], /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
-    ) -> Cache[Any, V]: ...
+        self,
+        name: type[V],
+        /,
+        *,
+        key: TypeForm[K],
+        config: CacheConfig | None = None,
+        create: bool = True,
+        **options: Any,
+    ) -> Cache[K, V]: ...
     @overload
     async def cache(
-        self, name: type[V], /, *, key: TypeForm[K], config: CacheConfig | None = None, create: bool = True, **options: Any
-    ) -> Cache[K, V]: ...
+        self, name: type[V], /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
+    ) -> Cache[Any, V]: ...
     @overload
     async def cache(
         self, name: str, /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
@@ -146,6 +161,7 @@ class Client:
     async def cache(
         self,
         name: Any,
+        /,
         *types: Any,
         key: Any = None,
         config: CacheConfig | None = None,
@@ -158,6 +174,9 @@ class Client:
         ``cache(name, Model)``, or ``cache(name)`` for any keys and values.
 
         Args:
+            name: The cache's name, or a model that has one.
+            *types: The types of keys and values, or a model.
+            key: The key's type, beside a model.
             config: The configuration of a cache that must be created.
             create: False to open only what exists.
             options: Fields of CacheConfig by name, with ``mode`` and ``atomicity`` as words, ``ttl`` in seconds, and
@@ -190,7 +209,8 @@ class Client:
 
     async def cache_names(self) -> list[str]:
         """The names of all user caches."""
-        return list(await self.raw.session.call(CacheGetNames()))
+        names = await self.raw.session.call(CacheGetNames())
+        return list(names)
 
     async def drop(self, name: str) -> None:
         """Destroy a cache with its data. Raises CacheNotFound when it is absent."""
@@ -230,7 +250,7 @@ class Client:
 
     def sql(
         self,
-        query: str,
+        query: Any,
         /,
         *params: Any,
         schema: str | None = None,
@@ -246,29 +266,41 @@ class Client:
         """One SQL statement with ``?`` for its parameters: ``await`` it for all rows, or stream it in ``async with``.
 
         Args:
+            query: A str, or a template string (``t"... where age > {age}"``), whose values are bound as parameters.
+            params: The values for the ``?`` of a str.
             schema: The SQL schema, as it is written inside quotes; the URL's or PUBLIC by default.
             page_size: Rows a round trip.
-            timeout: Seconds that the server may take; the client's timeout by default.
+            timeout: Seconds that the server may take for the query, and each page to come. By default the server's
+                limit for the one, the client's timeout for the other.
+            distributed_joins: Join entries that lie on different nodes.
+            enforce_join_order: Join tables in the order in which they are written.
+            collocated: Group by keys that lie on one node each.
+            lazy: Let the server produce rows as they are read.
+            local: Only the data of the node that is asked.
+            partitions: Only these partitions.
 
-        Raises ConfigurationError for a page size below 1 or a timeout that isn't above 0; SqlError when it runs.
+        Raises ConfigurationError for a page size below 1 or a timeout that isn't above 0, QueryError for what is no
+        statement; SqlError when it runs.
         """
         if page_size < 1:
             raise ConfigurationError(f"page_size must be at least 1, not {page_size}", option="page_size")
         if timeout is not None and not timeout > 0:
             raise ConfigurationError(f"timeout must be above 0 s, not {timeout!r}", option="timeout")
+        text, arguments = _statement(query, params)
         request = QuerySqlFields(
             CacheRef(0),
             schema or self._schema or "PUBLIC",
             page_size,
             -1,
-            query,
-            params,
+            text,
+            arguments,
+            statement_type=SELECT if _SELECT.match(text) else ANY_STATEMENT,
             distributed_joins=distributed_joins,
             local=local,
             enforce_join_order=enforce_join_order,
             collocated=collocated,
             lazy=lazy,
-            timeout=-1 if timeout is None else math.ceil(timeout * 1000),
+            timeout=-1 if timeout is None or timeout == math.inf else math.ceil(timeout * 1000),
             partitions=partitions,
         )
         raw = self.raw
@@ -276,18 +308,33 @@ class Client:
         def make_cursor() -> AioSqlFieldsCursor:
             return AioSqlFieldsCursor(raw.session, raw.codecs, request, timeout)
 
-        return Query(make_cursor)
+        return Query(text, make_cursor)
+
+
+def _statement(query: Any, params: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The statement and its parameters. A template string is known by its shape, since Python has it from 3.14 on."""
+    if isinstance(query, str):
+        return query, params
+    strings, interpolations = getattr(query, "strings", None), getattr(query, "interpolations", None)
+    if strings is None or interpolations is None:
+        raise QueryError(f"a statement is a str or a template string, not a Python {type(query).__qualname__}")
+    if params:
+        raise QueryError("a template string brings its parameters with it: pass no others")
+    for part in interpolations:
+        if part.conversion or part.format_spec:
+            raise QueryError(f"{{{part.expression}}} is bound as it is: write no conversion and no format")
+    return "?".join(strings), tuple(part.value for part in interpolations)
 
 
 class Connecting:
     """What `connect` returns: ``await`` it for a Client, or use it with ``async with``."""
 
-    def __init__(self, open_client: Callable[[], "AsyncIterator[Client] | Any"]) -> None:
+    def __init__(self, open_client: Callable[[], Coroutine[Any, Any, Client]]) -> None:
         self._open = open_client
         self._client: Client | None = None
 
     def __await__(self) -> Generator[Any, None, Client]:
-        return cast(Generator[Any, None, Client], self._open().__await__())
+        return self._open().__await__()
 
     async def __aenter__(self) -> Client:
         self._client = await self
@@ -306,7 +353,8 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
             ``"host:port"``, or ``local://?nodes=1`` for real nodes that live as long as the client; without it the
             environment variable ``IGNITEMAP_URL``.
         options: ``username``, ``password``, ``tls`` (True or an ssl.SSLContext; certificates and host names are
-            verified), ``tls_ca_file``, ``allow_plaintext_auth``, ``timeout`` (seconds an operation, 30),
+            verified unless ``allow_unverified_tls=True``), ``tls_ca_file``, ``allow_plaintext_auth``, ``timeout``
+            (seconds an operation, 30; None waits for ever),
             ``connect_timeout`` (seconds, 10), ``retry`` (``"reads"``, ``"all"``, ``"none"``),
             ``partition_awareness``, ``max_in_flight``, ``registry``, ``naive_datetime``, ``user_attributes``.
             A keyword beats the URL, the URL beats ``IGNITEMAP_USERNAME`` and ``IGNITEMAP_PASSWORD``.
@@ -315,22 +363,23 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
     TlsError, InsecureCredentialsError when it connects.
     """
     target = _target(url)
-    registry = options.pop("registry", None) or default_registry
+    registry = options.pop("registry", None)
+    if registry is None:
+        registry = default_registry
     if not isinstance(registry, Registry):
         raise ConfigurationError("registry must be an ignitemap.Registry", option="registry")
-    merged = {**_environment(), **target.options, **options}
-    node_options = {name: merged.pop(name) for name in ("nodes", "persistence") if name in merged}
+    merged: dict[str, Any] = {**_environment(), **target.options, **options}
+    _check(merged)
+    node_options = {name: merged.pop(name) for name in _NODE_OPTIONS if name in merged}
     if node_options and target.kind != "local":
-        raise ConfigurationError(
-            f"{', '.join(node_options)} goes with local:// only", option=next(iter(node_options))
-        )
+        raise ConfigurationError(f"{', '.join(node_options)} goes with local:// only", option=next(iter(node_options)))
     made = _options(merged, registry)
 
     async def open_client() -> Client:
         async with AsyncExitStack() as stack:
             addresses = target.addresses
             if target.kind == "local":
-                from ignitemap import local  # needs an extra, and few programs start nodes
+                from ignitemap import local  # noqa: PLC0415 - needs an extra, and few programs start nodes
 
                 cluster = await stack.enter_async_context(local.cluster(**node_options))
                 addresses = _target(cluster.url).addresses
@@ -352,98 +401,145 @@ def _target(url: str | Sequence[str] | None) -> Target:
         if not url:
             raise ConfigurationError(f"connect() needs a URL: {FORMS}", option="url")
     if not isinstance(url, str):
-        return Target("ignite", _addresses(",".join(url)))
+        given: Sequence[Any] = url
+        if not all(isinstance(each, str) for each in given):
+            raise ConfigurationError("a list of addresses holds 'host:port' strings", option="url")
+        return Target("ignite", _addresses(url))
+    # Not urlsplit: it refuses lists of hosts with an IPv6 address, and its errors repeat passwords.
+    scheme, _, rest = url.strip().partition("://")
+    place, _, query = rest.partition("?")
+    authority, _, path = place.partition("/")
+    if "#" in rest:
+        raise ConfigurationError("the URL has a #: in user names and passwords write %23", option="url")
     try:
-        parts = urlsplit(url.strip())
-    except ValueError as error:
-        raise ConfigurationError(f"the URL can't be read: {error}", option="url") from None
-    query = _query(parts.query)
-    match parts.scheme:
+        return _read_target(scheme.lower(), authority, path, query)
+    except ConfigurationError:
+        if "@" in rest and "@" not in authority:  # the message may quote half of a password
+            raise ConfigurationError(
+                "the URL can't be read: in user names and passwords write / as %2F, ? as %3F, # as %23", option="url"
+            ) from None
+        raise
+
+
+def _read_target(scheme: str, authority: str, path: str, query: str) -> Target:
+    match scheme:
         case "local":
-            if parts.netloc or parts.path.strip("/"):
+            if authority or path:
                 raise ConfigurationError("local:// takes options only: local://?nodes=2", option="url")
-            return Target("local", options=query)
+            return Target("local", options=_query(query))
         case "ignite":
-            credentials, _, hosts = parts.netloc.rpartition("@")
-            options: dict[str, Any] = dict(query)
-            if credentials:
-                username, colon, password = credentials.partition(":")
+            options = _query(query)
+            credentials, at, hosts = authority.rpartition("@")
+            username, colon, password = credentials.partition(":")
+            if at and not username:
+                raise ConfigurationError("the URL has an @ and no user name before it", option="url")
+            if at:
                 options["username"] = unquote(username)
-                if colon:
-                    options["password"] = unquote(password)
-            return Target("ignite", _addresses(hosts), unquote(parts.path.strip("/")) or None, options)
+            if colon:
+                options["password"] = unquote(password)
+            schema = path.removesuffix("/")
+            if "/" in schema:
+                raise ConfigurationError(f"the URL's path {path!r} is not one schema", option="url")
+            return Target("ignite", _addresses(hosts.split(",")), unquote(schema) or None, options)
         case "embedded":
             raise ConfigurationError("embedded nodes are not part of this version yet: use local://", option="url")
         case _:
-            raise ConfigurationError(
-                f"the URL scheme {parts.scheme or '(none)'!r} is none of these: {FORMS}", option="url"
-            )
+            raise ConfigurationError(f"the URL begins with none of these: {FORMS}", option="url")
 
 
-def _addresses(hosts: str) -> tuple[Address, ...]:
+def _addresses(hosts: Sequence[str]) -> tuple[Address, ...]:
     found: list[Address] = []
-    for part in hosts.split(","):
+    for part in hosts:
         host, first, last = _host_and_ports(part.strip())
         found.extend(Address(host, port) for port in range(first, last + 1))
+    if not found:
+        raise ConfigurationError(f"connect() needs at least one address: {FORMS}", option="url")
     return tuple(dict.fromkeys(found))
 
 
 def _host_and_ports(text: str) -> tuple[str, int, int]:
-    """``host``, ``host:port``, ``host:first..last``, ``[v6]:port``."""
+    """``host``, ``host:port``, ``host:first..last``, ``[v6]:port``. Raises ConfigurationError."""
+    host, separator, ports = text.partition(":")
     if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        ports = rest.removeprefix(":")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ConfigurationError(f"the address {text!r} is not [host]:port", option="url")
+        host, bracket, after = text[1:].partition("]")
+        _, separator, ports = after.partition(":")
+        right = bool(bracket) and (not after or after.startswith(":")) and _is_ipv6(host)
     else:
-        host, _, ports = text.partition(":")
-    first, _, last = ports.partition("..")
-    try:
-        low = int(first) if first else DEFAULT_PORT
-        high = int(last) if last else low
-    except ValueError:
-        raise ConfigurationError(f"the address {text!r} is not host:port or host:first..last", option="url") from None
-    if not host or not 0 < low <= high < 65536 or high - low > 100:
-        raise ConfigurationError(f"the address {text!r} is not host:port or host:first..last", option="url")
+        right = _HOST_NAME.fullmatch(host) is not None
+    found = _PORTS.fullmatch(ports) if separator else None
+    if separator and found is None:
+        right = False
+    low = int(found[1]) if found else DEFAULT_PORT
+    high = int(found[2]) if found and found[2] else low
+    if not right or not 0 < low <= high < 65536:
+        raise ConfigurationError(
+            f"the address {text!r} is not host, host:port, host:first..last or [IPv6]:port", option="url"
+        )
+    if high - low >= MAX_RANGE:
+        raise ConfigurationError(f"the address {text!r} has more than {MAX_RANGE} ports", option="url")
     return host, low, high
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return isinstance(ipaddress.ip_address(host), ipaddress.IPv6Address)
+    except ValueError:
+        return False
 
 
 def _query(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        reader = _FROM_TEXT.get(name)
-        if reader is None:
+        option = _OPTIONS.get(name)
+        if option is None or option.read is None:
             raise ConfigurationError(f"{name!r} is not an option of the URL", option=name)
+        if name in options:
+            raise ConfigurationError(f"{name!r} stands in the URL twice", option=name)
         try:
-            options[name] = reader(text)
+            options[name] = option.read(text)
         except (KeyError, ValueError):
-            raise ConfigurationError(f"{name}={text!r} in the URL is not a {reader.__name__.strip('_')}", option=name) from None
+            raise ConfigurationError(f"{name}={text!r} in the URL is not {option.kind}", option=name) from None
     return options
-
-
-def _bool(text: str) -> bool:
-    return _TRUE[text.lower()]
 
 
 def _seconds(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
 
 
-_FROM_TEXT: Final[Mapping[str, Callable[[str], Any]]] = {
-    "tls": _bool,
-    "tls_ca_file": str,
-    "allow_plaintext_auth": _bool,
-    "timeout": _seconds,
-    "connect_timeout": float,
-    "retry": str,
-    "partition_awareness": _bool,
-    "max_in_flight": int,
-    "naive_datetime": str,
-    "username": str,
-    "password": str,
-    "nodes": int,
-    "persistence": _bool,
+def _boolean(text: str) -> bool:
+    return _BOOLEANS[text.lower()]
+
+
+@attrs.frozen
+class _Option:
+    """What an option of connect() takes: in words, as Python types, and how it is read from a URL, if it can be."""
+
+    kind: str
+    types: tuple[type, ...]
+    read: Callable[[str], Any] | None = None
+
+
+_NONE: Final = type(None)
+_TEXT: Final = _Option("a str", (str,), str)
+_SWITCH: Final = _Option("True or False", (bool,), _boolean)
+_OPTIONS: Final[Mapping[str, _Option]] = {
+    "username": _Option("a str", (str, _NONE), str),
+    "password": _Option("a str", (str, _NONE), str),
+    "tls": _Option("True, False or an ssl.SSLContext", (bool, ssl.SSLContext, _NONE), _boolean),
+    "tls_ca_file": _Option("a path", (str, os.PathLike, _NONE), str),
+    "allow_unverified_tls": _SWITCH,
+    "allow_plaintext_auth": _SWITCH,
+    "timeout": _Option("a number of seconds or None", (int, float, _NONE), _seconds),
+    "connect_timeout": _Option("a number of seconds", (int, float), float),
+    "retry": _TEXT,
+    "partition_awareness": _SWITCH,
+    "max_in_flight": _Option("a whole number", (int,), int),
+    "naive_datetime": _TEXT,
+    "user_attributes": _Option("a mapping of str to str", (Mapping,)),
+    "nodes": _Option("a whole number", (int,), int),
+    "persistence": _SWITCH,
 }
+_NODE_OPTIONS: Final = ("nodes", "persistence")
 
 
 def _environment() -> dict[str, str]:
@@ -451,30 +547,50 @@ def _environment() -> dict[str, str]:
     return {option: os.environ[name] for option, name in names.items() if os.environ.get(name)}
 
 
+def _check(given: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for an option that does not exist or has the wrong type; it names no value."""
+    for name, value in given.items():
+        option = _OPTIONS.get(name)
+        if option is None:
+            raise ConfigurationError(f"connect() has no option {name!r}", option=name)
+        is_number = isinstance(value, bool) and bool not in option.types
+        if is_number or not isinstance(value, option.types):
+            raise ConfigurationError(
+                f"{name} must be {option.kind}, not a Python {type(value).__qualname__}", option=name
+            )
+
+
 def _options(given: dict[str, Any], registry: Registry) -> Options:
-    known = {each.name for each in attrs.fields(Options)} - {"resolver"}
-    ca_file = given.pop("tls_ca_file", None)
-    unknown = given.keys() - known
-    if unknown:
-        name = min(unknown)
-        raise ConfigurationError(f"connect() has no option {name!r}", option=name)
-    tls = given.pop("tls", False)
-    match tls:
-        case ssl.SSLContext():
-            context = tls
-        case True:
-            try:
-                context = ssl.create_default_context(cafile=ca_file)
-            except OSError as error:
-                raise ConfigurationError(f"tls_ca_file: {error.strerror}", option="tls_ca_file") from error
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-        case False | None:
-            context = None
-        case _:
-            raise ConfigurationError("tls is True, False or an ssl.SSLContext", option="tls")
-    if ca_file is not None and context is None:
-        raise ConfigurationError("tls_ca_file goes with tls=True", option="tls_ca_file")
-    return Options(**given, tls=context, resolver=registry)
+    """The options of a client. ``given`` was checked."""
+    tls = _tls_context(
+        given.pop("tls", False), given.pop("tls_ca_file", None), unverified=given.pop("allow_unverified_tls", False)
+    )
+    if given.get("timeout") == math.inf:
+        given["timeout"] = None
+    attributes = given.get("user_attributes", {})
+    if not all(isinstance(text, str) for pair in attributes.items() for text in pair):
+        raise ConfigurationError("user_attributes must be a mapping of str to str", option="user_attributes")
+    return Options(**given, tls=tls, resolver=registry)
+
+
+def _tls_context(
+    tls: bool | ssl.SSLContext | None, ca_file: str | os.PathLike[str] | None, *, unverified: bool
+) -> ssl.SSLContext | None:
+    """The context that an option ``tls`` asks for, None for no TLS. Raises ConfigurationError."""
+    if tls is not True:
+        for option, value in (("tls_ca_file", ca_file), ("allow_unverified_tls", unverified or None)):
+            if value is not None:
+                raise ConfigurationError(f"{option} goes with tls=True", option=option)
+        return tls or None
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigurationError(f"tls_ca_file: {error.strerror or error}", option="tls_ca_file") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if unverified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _configured(
@@ -498,9 +614,7 @@ def _configured(
     base["name"] = name
     if model is not None and base["query_entities"] is None:
         key_model = model.key_model
-        base["query_entities"] = (
-            query_entity(model.schema, key, None if key_model is None else key_model.type_name),
-        )
+        base["query_entities"] = (query_entity(model.schema, key, None if key_model is None else key_model.type_name),)
         if key_model is not None and base["key_configuration"] is None:
             affinity = next((each.name for each in key_model.schema.fields if each.options.affinity), None)
             if affinity is not None:
@@ -523,5 +637,3 @@ def ttl_milliseconds(ttl: float | datetime.timedelta) -> int:
     if not seconds > 0:
         raise ValueError(f"ttl must be above 0 s, not {ttl!r}")
     return -1 if seconds == math.inf else math.ceil(seconds * 1000)
-
-

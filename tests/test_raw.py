@@ -89,10 +89,10 @@ def test_method_parameters(name: str) -> None:
 
 def test_client_sql_parameters() -> None:
     """AioClient.sql takes pyignite's parameters in pyignite's order."""
-    assert list(inspect.signature(raw.AioClient.sql).parameters)[1:] == (
+    assert " ".join(list(inspect.signature(raw.AioClient.sql).parameters)[1:]) == (
         "query_str page_size query_args schema statement_type distributed_joins local replicated_only"
         " enforce_join_order collocated lazy include_field_names max_rows timeout cache"
-    ).split()  # fmt: skip
+    )
 
 
 def test_property_codes_are_the_protocols() -> None:
@@ -148,10 +148,10 @@ async def test_connect_again_after_close(url: str) -> None:
         assert await client.get_cache_names() is not None
 
 
-def test_connect_without_arguments_is_the_default_address() -> None:
-    """connect() means 127.0.0.1:10800, and does nothing before it is awaited."""
+def test_connect_waits_to_be_awaited() -> None:
+    """connect() is not refused, and does nothing before it is awaited."""
     client = raw.AioClient()
-    assert isinstance(client.connect(), object)
+    _ = client.connect()
     assert repr(client) == "<AioClient, not connected>"
 
 
@@ -159,7 +159,7 @@ def test_connect_without_arguments_is_the_default_address() -> None:
 def test_connect_refuses_other_arguments(where: tuple[Any, ...]) -> None:
     """Arguments that are no addresses are refused at once."""
     with pytest.raises(raw.ParameterError, match="a host and a port"):
-        raw.AioClient().connect(*where)
+        _ = raw.AioClient().connect(*where)
 
 
 async def test_reconnect_error_names_every_cause() -> None:
@@ -172,7 +172,7 @@ async def test_reconnect_error_names_every_cause() -> None:
 
 
 def test_options_by_pyignites_names() -> None:
-    """pyignite's keywords become options of ours, beside which ours can be given."""
+    """The keywords of pyignite become options of ours, beside which ours can be given."""
     client = raw.AioClient(
         username="u", password="p", partition_aware=False, handshake_timeout=3, timeout=7, retry="none"
     )
@@ -223,9 +223,9 @@ async def test_password_stays_here_without_tls() -> None:
 
 
 async def test_tls_and_password_on_a_real_node() -> None:
-    """pyignite's TLS and password keywords reach a node that asks for a password; a wrong one is refused."""
+    """The TLS and password keywords of pyignite reach a node that asks for a password; a wrong one is refused."""
     async with local_cluster(nodes=1, tls=True, auth=True) as secure:
-        tls = {"use_ssl": True, "ssl_ca_certfile": str(secure.ca_file)}
+        tls: dict[str, Any] = {"use_ssl": True, "ssl_ca_certfile": str(secure.ca_file)}
         where = host_ports(secure.url)
         async with raw.AioClient(username="ignite", password="ignite", **tls).connect(where) as client:
             cache = await client.get_or_create_cache("secure")
@@ -325,7 +325,7 @@ async def test_settings_round_trip(client: raw.AioClient) -> None:
         assert settings[code] == given[code]
     (entity,) = settings[raw.PROP_QUERY_ENTITIES]
     assert isinstance(entity, QueryEntity)
-    assert list(entity.aliases) == [("NAME", "TITLE")] or ("NAME", "TITLE") in list(entity.aliases)
+    assert ("NAME", "TITLE") in list(entity.aliases)  # the server adds one for each field without
     assert await first.settings() is settings  # read once
     await first.destroy()
 
@@ -340,7 +340,7 @@ async def test_settings_round_trip(client: raw.AioClient) -> None:
 
 
 async def test_get_and_put(cache: raw.AioCache) -> None:
-    """put sets, get reads, None is an absent key."""
+    """A put sets, a get reads, None is an absent key."""
     assert await cache.get("a") is None
     await cache.put("a", 1)
     assert await cache.get("a", timeout=5) == 1
@@ -406,7 +406,7 @@ async def test_removing(cache: raw.AioCache) -> None:
 
 
 async def test_clearing(cache: raw.AioCache) -> None:
-    """clear drops the given entries, none for an empty list, all without a list."""
+    """A clear drops the given entries, none for an empty list, all without a list."""
     await cache.put_all({1: "a", 2: "b", 3: "c", 4: "d"})
     await cache.clear_key(1)
     await cache.clear_keys([2])
@@ -433,19 +433,16 @@ async def test_size_by_peek_modes(client: raw.AioClient) -> None:
 
 
 async def test_scan(cache: raw.AioCache) -> None:
-    """scan yields every entry once in pages of any size, and partitions add up to all of them."""
+    """A scan yields every entry once in pages of any size; one of a partition yields some, which no other has."""
     entries = {number: str(number) for number in range(100)}
     await cache.put_all(entries)
     async with cache.scan(page_size=7) as cursor:
         assert {key: value async for key, value in cursor} == entries
     assert {key async for key, _ in cache.scan()} == set(entries)
-    found: set[int] = set()
-    for partition in range(0, 1024, 64):
-        async with cache.scan(partitions=partition) as cursor:
-            found |= {key async for key, _ in cursor}
-    assert found <= set(entries)
+    some = [{key async for key, _ in cache.scan(partitions=partition)} for partition in range(0, 1024, 8)]
+    assert 0 < sum(map(len, some)) == len(set().union(*some)) < len(entries)
     with pytest.raises(EncodeError):
-        cache.scan(page_size=0)
+        _ = cache.scan(page_size=0)
 
 
 async def test_abandoned_scans_free_their_cursors(cache: raw.AioCache) -> None:
@@ -484,7 +481,7 @@ async def test_sql(client: raw.AioClient) -> None:
             pass
     assert isinstance(caught.value, SqlError)
     with pytest.raises(ConfigurationError):
-        client.sql("SELECT 1", page_size=0)
+        _ = client.sql("SELECT 1", page_size=0)
     async with client.sql(f"DROP TABLE {table}"):
         pass
 
@@ -492,43 +489,47 @@ async def test_sql(client: raw.AioClient) -> None:
 # --- hints ------------------------------------------------------------------------------------------------------------
 
 NOON = datetime.datetime(2024, 2, 29, 12, 0, 0, 250_000, tzinfo=datetime.UTC)
-HINTED = [
-    (raw.ByteObject, -128),
-    (raw.ShortObject, 32767),
-    (raw.IntObject, -(2**31)),
-    (raw.LongObject, 2**63 - 1),
-    (raw.FloatObject, 1.5),
-    (raw.DoubleObject, 0.1),
-    (raw.CharObject, "ß"),
-    (raw.BoolObject, True),
-    (raw.String, "Zürich 𝄞"),
-    (raw.UUIDObject, uuid.UUID(int=2**127 + 1)),
-    (raw.DateObject, NOON),
-    (raw.TimestampObject, NOON),
-    (raw.TimeObject, datetime.time(23, 59, 59, 999_000)),
-    (raw.DecimalObject, Decimal("1.10")),
-    (raw.ByteArrayObject, b"\x00\xff"),
-    (raw.ShortArrayObject, [1, -2]),
-    (raw.IntArrayObject, [1, -2]),
-    (raw.LongArrayObject, [1, -2]),
-    (raw.FloatArrayObject, [1.5, -2.5]),
-    (raw.DoubleArrayObject, [0.1, -0.2]),
-    (raw.CharArrayObject, ["a", "ß"]),
-    (raw.BoolArrayObject, [True, False]),
-    (raw.StringArrayObject, ["a", "𝄞"]),
-    (raw.UUIDArrayObject, [uuid.UUID(int=1)]),
-    (raw.DateArrayObject, [NOON]),
-    (raw.TimestampArrayObject, [NOON]),
-    (raw.TimeArrayObject, [datetime.time(1, 2, 3)]),
-    (raw.DecimalArrayObject, [Decimal("-0.01")]),
-]
+HINTED: dict[str, Any] = {
+    "ByteObject": -128,
+    "ShortObject": 32767,
+    "IntObject": -(2**31),
+    "LongObject": 2**63 - 1,
+    "FloatObject": 1.5,
+    "DoubleObject": 0.1,
+    "CharObject": "ß",
+    "BoolObject": True,
+    "String": "Zürich 𝄞",
+    "UUIDObject": uuid.UUID(int=2**127 + 1),
+    "DateObject": NOON,
+    "TimestampObject": NOON,
+    "TimeObject": datetime.time(23, 59, 59, 999_000),
+    "DecimalObject": Decimal("1.10"),
+    "ByteArrayObject": b"\x00\xff",
+    "ShortArrayObject": [1, -2],
+    "IntArrayObject": [1, -2],
+    "LongArrayObject": [1, -2],
+    "FloatArrayObject": [1.5, -2.5],
+    "DoubleArrayObject": [0.1, -0.2],
+    "CharArrayObject": ["a", "ß"],
+    "BoolArrayObject": [True, False],
+    "StringArrayObject": ["a", "𝄞"],
+    "UUIDArrayObject": [uuid.UUID(int=1)],
+    "DateArrayObject": [NOON],
+    "TimestampArrayObject": [NOON],
+    "TimeArrayObject": [datetime.time(1, 2, 3)],
+    "DecimalArrayObject": [Decimal("-0.01")],
+}
 
 
-@pytest.mark.parametrize(
-    ("hint", "value"), HINTED, ids=[name for name in raw.__all__ if name.endswith("Object")][:0] or None
-)
-async def test_hints(cache: raw.AioCache, hint: Any, value: Any) -> None:
+def test_every_hint_is_tried() -> None:
+    """The table above has all hints that the module exports."""
+    assert set(HINTED) == {name for name in raw.__all__ if name.endswith("Object") or name == "String"}
+
+
+@pytest.mark.parametrize("name", HINTED)
+async def test_hints(cache: raw.AioCache, name: str) -> None:
     """A value that was written with a hint comes back equal, and the same bytes are found by the same hint."""
+    hint, value = getattr(raw, name), HINTED[name]
     await cache.put("k", value, value_hint=hint)
     found = await cache.get("k")
     assert (list(found) if isinstance(value, list) else found) == value

@@ -129,7 +129,7 @@ class AioCache:
 
     def _with(self, ref: CacheRef) -> "AioCache":
         view = AioCache(self._client, self._name, codecs=self._codecs, types=self._types)
-        view._ref = ref  # noqa: SLF001 - one of us
+        view._ref = ref
         return view
 
     def _hinted(self, key_hint: Hint, value_hint: Hint) -> EntryTypes:
@@ -149,9 +149,7 @@ class AioCache:
 
     async def get_all(self, keys: Iterable[Any], timeout: Seconds = 0) -> dict[Any, Any]:
         """The entries of those keys that are present; a key may be ``(key, hint)``."""
-        answer = await self._call(
-            CacheGetAll(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout
-        )
+        answer = await self._call(CacheGetAll(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout)
         return dict(answer)
 
     async def contains_key(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> bool:
@@ -266,10 +264,12 @@ class AioCache:
         timeout: Seconds = 0,
     ) -> bool:
         """Set the value of a key whose value has the bytes of ``sample``; whether it had."""
-        types = self._hinted(key_hint, value_hint)
-        expected = sample if sample_hint is None else Hinted(sample, sample_hint)
-        if sample_hint is not None:  # the sample has a type of its own, so both are written by their own hint
-            value = value if value_hint is None else Hinted(value, value_hint)
+        types = self._hinted(key_hint, None)
+        expected = sample
+        if sample_hint is not None or value_hint is not None:  # each is written by its own hint
+            declared: Spec[Any] = self._types.value
+            expected = Hinted(sample, declared if sample_hint is None else sample_hint)
+            value = Hinted(value, declared if value_hint is None else value_hint)
             types = self._hinted(key_hint, UNTYPED.value)
         return await self._call(
             CacheReplaceIfEquals(self._ref, key, expected, value), self._codecs, types, timeout=timeout
@@ -324,11 +324,9 @@ class AioCache:
 
 def _with_hint(value: Any) -> Any:
     """``(value, hint)`` as the value to be written by that hint."""
-    match value:
-        case (item, Spec() as hint):
-            return Hinted(item, hint)
-        case _:
-            return value
+    if value.__class__ is tuple and len(value) == 2 and isinstance(value[1], Spec):
+        return Hinted(*value)
+    return value
 
 
 def _with_hints(values: Iterable[Any]) -> list[Any]:

@@ -2,26 +2,22 @@
 
 A request is a future under its id. Requests of one loop tick leave in one write, unless nothing is in flight: then
 the request goes out at once, since a lone caller would pay for the extra tick. Deadlines cost nothing per request: a
-timer notes the last id eight times per timeout and expires what is older than eight notes.
+timer notes the last id sixteen times per timeout and expires what is older than sixteen notes. A request is sent once
+its bytes were handed to the socket; one that expires before that is taken back and never leaves.
 """
 
 import asyncio
+import os
+import socket
 import ssl
+import struct
 from collections import deque
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn, cast
 
 import attrs
 
-from ignitemap.exceptions import (
-    AuthenticationError,
-    ConnectError,
-    NotSentTimeout,
-    OperationTimeout,
-    Overloaded,
-    ProtocolError,
-    TlsError,
-)
+from ignitemap.exceptions import AuthenticationError, ConnectError, Overloaded, ProtocolError, TlsError, server_error
 from ignitemap.protocol.connection import (
     Connection,
     ConnectionState,
@@ -32,14 +28,17 @@ from ignitemap.protocol.connection import (
 )
 from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Accepted, Handshake, Refused
 
-__all__ = ["Address", "ConnectionLost", "Limits", "NodeConnection", "open_connection"]
+__all__ = ["Address", "Answer", "ConnectionLost", "Expired", "Limits", "NoAnswer", "NodeConnection", "open_connection"]
 
 Answer = bytes | Failure
 
 STATUS_AUTH_FAILED: Final = 2000
 LANDING_BUFFER: Final = 64 * 1024
-MARKS: Final = 8
+MARKS: Final = 16  # a deadline is kept to within a sixteenth of the timeout
 FLUSH_AT: Final = 64 * 1024
+CLOSE_SECONDS: Final = 2.0
+FRAME_HEAD: Final = 14  # bytes of a request before its body
+_request_id: Final = struct.Struct("<6xq").unpack_from  # behind length and operation
 
 
 @attrs.frozen
@@ -64,13 +63,29 @@ class Limits:
     connect_timeout: float = 10.0
 
 
-class ConnectionLost(Exception):  # noqa: N818 - a signal to the session, which turns it into the caller's error
-    """The connection ended with the request unanswered; ``sent`` tells whether a byte of it may have left."""
+class NoAnswer(Exception):  # noqa: N818 - a signal to the session, which turns it into the caller's error
+    """The request has no answer; ``sent`` tells whether a byte of it may have left."""
 
-    def __init__(self, sent: bool, cause: BaseException | None) -> None:
+    def __init__(self, sent: bool, cause: BaseException | None = None) -> None:
         super().__init__(sent)
         self.sent = sent
         self.cause = cause
+
+
+class ConnectionLost(NoAnswer):
+    """The connection ended before the answer came."""
+
+
+class Expired(NoAnswer):
+    """The deadline passed before the answer came."""
+
+
+@attrs.define(eq=False)
+class _Watch:
+    """What one request has beyond others: a deadline of its own, a use for an answer that nobody waits for."""
+
+    timer: asyncio.TimerHandle | None
+    on_unwanted: Callable[[Answer], None] | None
 
 
 class NodeConnection(asyncio.BufferedProtocol):
@@ -86,11 +101,10 @@ class NodeConnection(asyncio.BufferedProtocol):
     ) -> None:
         self.address = address
         self.limits = limits
-        self.protocol: Connection[asyncio.Future[Answer]] = Connection(
-            Role.CLIENT, handshake, max_frame=limits.frame
-        )
+        self.protocol: Connection[asyncio.Future[Answer]] = Connection(Role.CLIENT, handshake, max_frame=limits.frame)
         self.lost = False
-        self.requests = 0
+        self.failure: BaseException | None = None
+        """Why the connection was lost, where that is known."""
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[Accepted | Refused] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -101,12 +115,15 @@ class NodeConnection(asyncio.BufferedProtocol):
         self._landing = memoryview(bytearray(LANDING_BUFFER))
         self._paused = False
         self._flush_scheduled = False
-        self._unsent = 0
+        self._held: list[bytes] = []  # frames before those that the protocol has still to give
+        self._unsent = 0  # bytes not yet handed to the transport
         self._sent_id = 0  # requests up to this id were handed to the transport
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[tuple[asyncio.Future[None], int]] = deque()  # for a slot, with the bytes they will send
+        self._granted = 0  # slots of callers that were woken and have not sent yet
+        self._granted_bytes = 0
+        self._watched: dict[asyncio.Future[Answer], _Watch] = {}
         self._marks: deque[int] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._failure: BaseException | None = None
 
     def __repr__(self) -> str:
         return f"<connection to {self.address}, {len(self.protocol.in_flight)} in flight>"
@@ -117,43 +134,51 @@ class NodeConnection(asyncio.BufferedProtocol):
     def free(self) -> bool:
         """Whether a request may be sent now without waiting for a slot."""
         return (
-            len(self.protocol.in_flight) < self.limits.in_flight
+            len(self.protocol.in_flight) + self._granted < self.limits.in_flight
             and not self._waiters
             and self._unsent < self.limits.unsent_bytes
         )
 
-    async def wait_until_free(self, operation: str, seconds: float | None) -> None:
-        """Wait, first come first served, for a slot. Raises Overloaded after ``seconds``."""
+    async def wait_until_free(self, operation: str, size: int, deadline: float | None) -> None:
+        """Wait, first come first served, for a slot for a request of ``size`` bytes; send it before anything else.
+
+        Returns at once when the connection is lost. Raises Overloaded at ``deadline`` (the loop's time).
+        """
+        if self.lost:
+            return
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.append(waiter)
+        self._waiters.append((waiter, size))
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(deadline):
                 await waiter
-        except TimeoutError:
-            raise Overloaded(
-                f"{operation}: no free slot on {self.address} ({len(self.protocol.in_flight)} requests in flight)",
-                operation=operation,
-                node=str(self.address),
-            ) from None
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-            elif waiter.cancelled() or not self.free:
-                self._wake()
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                self._give_back(size)
+                self._wake()  # the slot is another's now
+            elif (waiter, size) in self._waiters:
+                self._waiters.remove((waiter, size))
+            if isinstance(error, TimeoutError):
+                raise Overloaded(
+                    f"{operation}: no free slot on {self.address} ({len(self.protocol.in_flight)} requests in flight)",
+                    operation=operation,
+                    node=str(self.address),
+                ) from None
+            raise
+        self._give_back(size)
 
     def request(self, operation: int, body: bytearray) -> asyncio.Future[Answer]:
         """Send a request; the future of its answer.
 
-        The future fails with ConnectionLost when the connection ends first. Cancelling it forgets the request: its
-        answer is dropped when it comes. Raises ConnectionLost when the connection is lost already.
+        The future fails with ConnectionLost when the connection ends first, with Expired after ``limits.timeout``.
+        Cancelling it forgets the request: its answer is dropped when it comes. Raises ConnectionLost when the
+        connection is lost already.
         """
         if self.lost:
-            raise ConnectionLost(sent=False, cause=self._failure)
+            raise ConnectionLost(sent=False, cause=self.failure)
         future: asyncio.Future[Answer] = self._loop.create_future()
         idle = not self.protocol.in_flight
         self.protocol.send_request(operation, body, future)
-        self.requests += 1
-        self._unsent += len(body) + 14
+        self._unsent += len(body) + FRAME_HEAD
         if idle or self._unsent > FLUSH_AT:
             self._flush()
         elif not self._flush_scheduled:
@@ -161,35 +186,70 @@ class NodeConnection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._flush)
         return future
 
-    def expire_in(self, seconds: float, future: asyncio.Future[Answer], name: str) -> asyncio.TimerHandle:
-        """Give the request sent last a timeout of its own; cancel the handle when its answer has come."""
-        return self._loop.call_later(seconds, self._expire, future, self.protocol.last_id, seconds, name)
+    def watch(
+        self,
+        future: asyncio.Future[Answer],
+        deadline: float | None,
+        on_unwanted: Callable[[Answer], None] | None = None,
+    ) -> None:
+        """Give the request sent last a deadline of its own, in the loop's time; None waits for ever.
+
+        ``on_unwanted`` gets the answer if it comes when the caller has gone. Call ``unwatch`` when the wait is over.
+        """
+        timer = None
+        if deadline is not None:
+            timer = self._loop.call_at(deadline, self._expire, ((self.protocol.last_id, future),))
+        self._watched[future] = _Watch(timer, on_unwanted)
+
+    def unwatch(self, future: asyncio.Future[Answer]) -> None:
+        """The wait for a watched request is over, with or without an answer."""
+        watch = self._watched.get(future)
+        if watch is None:
+            return  # the connection was lost
+        if watch.timer is not None:
+            watch.timer.cancel()
+        answered = future.done() and not future.cancelled() and future.exception() is None
+        if answered or watch.on_unwanted is None:
+            del self._watched[future]
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        if self._paused or self._transport is None:
+        if self._paused or self.lost or self._transport is None:
             return
         pieces = self.protocol.data_to_send()
+        if self._held:
+            pieces = self._held + pieces
+            self._held = []
         if pieces:
             self._sent_id = self.protocol.last_id
             self._unsent = 0
             self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-    def _expire(self, future: asyncio.Future[Answer], request_id: int, timeout: float | None, name: str = "") -> None:
-        if future.done():
-            return
-        what = f"{name or 'the request'}: no answer from {self.address} within {timeout} s"
-        node = str(self.address)
-        error: OperationTimeout | NotSentTimeout
-        if request_id <= self._sent_id:
-            error = OperationTimeout(what, operation=name or None, node=node, timeout=timeout)
-        else:
-            error = NotSentTimeout(what, operation=name or None, node=node, timeout=timeout)
-        self.protocol.forget(request_id)
-        _fail(future, error)
+    def _expire(self, requests: Iterable[tuple[int, asyncio.Future[Answer]]]) -> None:
+        unsent: set[int] = set()
+        for request_id, future in requests:
+            if future.done():
+                continue
+            sent = request_id <= self._sent_id
+            if not sent:
+                unsent.add(request_id)
+            elif future not in self._watched or self._watched[future].on_unwanted is None:
+                self.protocol.forget(request_id)
+            _fail(future, Expired(sent))
+        if unsent:
+            self._take_back(unsent)
+
+    def _take_back(self, unsent: set[int]) -> None:
+        """Requests whose callers were told that they were not sent must never be."""
+        frames = self._held + self.protocol.data_to_send()
+        self._held = [frame for frame in frames if _request_id(frame)[0] not in unsent]
+        self._unsent = sum(map(len, self._held))
+        for request_id in unsent:
+            del self.protocol.in_flight[request_id]
+        self._wake()
 
     def _sweep(self) -> None:
-        """Expire requests that are older than the timeout."""
+        """Expire requests that are older than the timeout and have no deadline of their own."""
         timeout = self.limits.timeout
         if timeout is None or self.lost:
             return
@@ -202,19 +262,28 @@ class NodeConnection(asyncio.BufferedProtocol):
         for request_id, future in self.protocol.in_flight.items():  # in the order of their ids
             if request_id > oldest:
                 break
-            if future is not None:
+            if future is not None and future not in self._watched:
                 expired.append((request_id, future))
-        for request_id, future in expired:
-            self._expire(future, request_id, timeout)
+        if expired:
+            self._expire(expired)
 
     def _wake(self) -> None:
-        """Let as many waiting callers go on as there are slots."""
-        slots = self.limits.in_flight - len(self.protocol.in_flight)
-        while self._waiters and slots > 0 and self._unsent < self.limits.unsent_bytes:
-            waiter = self._waiters.popleft()
+        """Let as many waiting callers go on as there are slots. A slot is theirs until they have sent."""
+        limits = self.limits
+        while (
+            self._waiters
+            and len(self.protocol.in_flight) + self._granted < limits.in_flight
+            and self._unsent + self._granted_bytes < limits.unsent_bytes
+        ):
+            waiter, size = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                slots -= 1
+                self._granted += 1
+                self._granted_bytes += size
+
+    def _give_back(self, size: int) -> None:
+        self._granted -= 1
+        self._granted_bytes -= size
 
     # --- what asyncio calls -----------------------------------------------------------------------------------------
 
@@ -229,6 +298,8 @@ class NodeConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes came."""
+        if self.lost:
+            return  # nobody waits for what a connection says after it was given up
         try:
             events = self.protocol.receive_data(bytes(self._landing[:nbytes]))
         except ProtocolError as error:
@@ -239,6 +310,8 @@ class NodeConnection(asyncio.BufferedProtocol):
             if future is not None:
                 if not future.done():
                     future.set_result(payload)  # type: ignore[arg-type]  # an event with a token is an Answer
+                elif (watch := self._watched.pop(future, None)) is not None and watch.on_unwanted is not None:
+                    watch.on_unwanted(payload)  # type: ignore[arg-type]  # as above
             elif isinstance(payload, Accepted | Refused):
                 if not self.opened.done():
                     self.opened.set_result(payload)
@@ -251,7 +324,8 @@ class NodeConnection(asyncio.BufferedProtocol):
             self._wake()
 
     def eof_received(self) -> None:
-        """The node closed its side: nothing more can come."""
+        """The node closed its side: nothing more can come, and nothing more is sent."""
+        self._mark_lost(None)
 
     def pause_writing(self) -> None:
         """The socket takes no more for now: frames stay here, where it is known that they were not sent."""
@@ -265,25 +339,31 @@ class NodeConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: every request still waiting learns whether it may have left."""
-        self.lost = True
-        cause = self._failure if self._failure is not None else exc
-        self._failure = cause
+        self._mark_lost(exc)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        waiting = [(request_id, future) for request_id, future in self.protocol.in_flight.items() if future is not None]
-        self.protocol.close()
-        for request_id, future in waiting:
+        for watch in self._watched.values():
+            if watch.timer is not None:
+                watch.timer.cancel()
+        self._watched.clear()
+        sent = {
+            future: request_id <= self._sent_id
+            for request_id, future in self.protocol.in_flight.items()
+            if future is not None
+        }
+        for future in self.protocol.close():  # also those whose answers came together with a broken frame
             if not future.done():
-                _fail(future, ConnectionLost(request_id <= self._sent_id, cause))
+                _fail(future, ConnectionLost(sent.get(future, True), self.failure))
         if not self.opened.done():
-            _fail(self.opened, ConnectionLost(sent=True, cause=cause))
+            _fail(self.opened, ConnectionLost(sent=True, cause=self.failure))
         while self._waiters:
-            waiter = self._waiters.popleft()
+            waiter, size = self._waiters.popleft()
             if not waiter.done():
+                self._granted += 1
+                self._granted_bytes += size
                 waiter.set_result(None)  # it finds the connection lost
         if not self.closed.done():
             self.closed.set_result(None)
-        self._on_lost(self)
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -292,30 +372,39 @@ class NodeConnection(asyncio.BufferedProtocol):
         self._sweep()
 
     def retry_handshake(self, handshake: Handshake) -> None:
-        """Shake hands again on the same socket, after a refusal."""
-        assert self._transport is not None
+        """Shake hands again on the same socket, after a refusal. Raises ConnectionLost when it is gone."""
+        if self.lost or self._transport is None:
+            raise ConnectionLost(sent=False, cause=self.failure)
         self.opened = self._loop.create_future()
         self.protocol = Connection(Role.CLIENT, handshake, max_frame=self.limits.frame)
         self._transport.write(b"".join(self.protocol.data_to_send()))
 
     def abort(self, cause: BaseException | None = None) -> None:
         """Drop the connection now."""
-        self.lost = True
-        if self._failure is None:
-            self._failure = cause
+        self._mark_lost(cause)
         if self._transport is not None:
             self._transport.abort()
 
     async def aclose(self) -> None:
         """Close after what was written has left; at most 2 s."""
-        self.lost = True
-        if self._transport is not None:
-            self._transport.close()
-            try:
-                async with asyncio.timeout(2):
-                    await asyncio.shield(self.closed)
-            except TimeoutError:
-                self._transport.abort()
+        self._mark_lost(None)
+        if self._transport is None:
+            return
+        self._transport.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.shield(self.closed)
+        except TimeoutError:
+            self._transport.abort()
+            await self.closed
+
+    def _mark_lost(self, cause: BaseException | None) -> None:
+        """From now on nobody is given this connection, even if the socket takes a moment to close."""
+        if self.failure is None:
+            self.failure = cause
+        if not self.lost:
+            self.lost = True
+            self._on_lost(self)
 
 
 def _fail(future: asyncio.Future[Answer] | asyncio.Future[Accepted | Refused], error: BaseException) -> None:
@@ -332,16 +421,14 @@ async def open_connection(
     on_topology: Callable[[NodeConnection], None],
     on_lost: Callable[[NodeConnection], None],
 ) -> NodeConnection:
-    """Connect and shake hands, both within ``limits.connect_timeout``.
+    """Connect and shake hands, all within ``limits.connect_timeout``.
 
     Raises ConnectError, TlsError (certificate, host name, or a refusal inside TLS), AuthenticationError.
     """
-    node = str(address)
-    loop = asyncio.get_running_loop()
     connection = NodeConnection(address, handshake, limits, on_topology, on_lost)
     try:
         async with asyncio.timeout(limits.connect_timeout):
-            await loop.create_connection(
+            await asyncio.get_running_loop().create_connection(
                 lambda: connection,
                 address.host,
                 address.port,
@@ -349,34 +436,61 @@ async def open_connection(
                 server_hostname=address.host if tls is not None else None,
             )
             answer = await connection.opened
-            if isinstance(answer, Refused) and answer.version in SUPPORTED_VERSIONS and answer.version < handshake.version:
-                handshake = attrs.evolve(handshake, version=answer.version)
-                connection.retry_handshake(handshake)
+            if (
+                isinstance(answer, Refused)
+                and answer.version in SUPPORTED_VERSIONS
+                and answer.version < handshake.version
+            ):
+                connection.retry_handshake(attrs.evolve(handshake, version=answer.version))
                 answer = await connection.opened
-    except TimeoutError as error:
+    except (ValueError, OverflowError) as error:  # from the resolver, before there is a socket
+        raise ConnectError(f"{address}: no host and port to connect to: {error}", node=str(address)) from error
+    except (OSError, ConnectionLost) as error:
         connection.abort(error)
-        raise ConnectError(f"{node} did not answer within {limits.connect_timeout} s", node=node) from error
-    except ssl.SSLError as error:
-        connection.abort(error)
-        raise TlsError(f"{node}: {_tls_reason(error)}", node=node) from error
-    except ConnectionLost as lost:
-        if tls is not None:
-            # Under TLS 1.3 the refusal of a client certificate shows only here, on the first read.
-            raise TlsError(f"{node} closed the TLS connection during the handshake", node=node) from lost.cause
-        raise ConnectError(f"{node} closed the connection during the handshake", node=node) from lost.cause
-    except OSError as error:
-        raise ConnectError(f"{node}: {error.strerror or type(error).__name__}", node=node) from error
+        _raise_connect_error(error, address, limits, tls)
     except BaseException:
         connection.abort()
         raise
+    node = str(address)
     if isinstance(answer, Refused):
         connection.abort()
+        said = server_error(answer.status, answer.message, node=node).message  # shortened, control characters escaped
         if answer.status == STATUS_AUTH_FAILED:
-            raise AuthenticationError(f"{node}: {answer.message}", node=node)
-        raise ConnectError(f"{node} refused the handshake (status {answer.status}): {answer.message}", node=node)
+            raise AuthenticationError(f"{node}: {said}", node=node)
+        raise ConnectError(f"{node} refused the handshake (status {answer.status}): {said}", node=node)
+    if connection.lost:
+        raise ConnectError(f"{node} closed the connection after the handshake", node=node) from connection.failure
     assert connection.protocol.state is ConnectionState.OPEN
     connection.start_sweeping()
     return connection
+
+
+def _raise_connect_error(
+    error: OSError | ConnectionLost, address: Address, limits: Limits, tls: ssl.SSLContext | None
+) -> NoReturn:
+    """What a caller is told of a connection that did not come about."""
+    node = str(address)
+    lost = isinstance(error, ConnectionLost)
+    cause = error.cause if isinstance(error, ConnectionLost) else error
+    if isinstance(cause, ProtocolError):
+        raise ConnectError(
+            f"{node} does not speak Ignite's thin client protocol: {cause.message}", node=node
+        ) from cause
+    if isinstance(cause, ssl.SSLError):
+        raise TlsError(f"{node}: {_tls_reason(cause)}", node=node) from cause
+    if tls is not None and (lost or isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)):
+        # Under TLS 1.3 the refusal of a client certificate shows only on the first read. A node without TLS hangs up.
+        raise TlsError(f"{node} closed the connection during the TLS handshake", node=node) from cause
+    if lost:
+        raise ConnectError(f"{node} closed the connection during the handshake", node=node) from cause
+    assert isinstance(cause, OSError)
+    if isinstance(cause, TimeoutError):
+        raise ConnectError(f"{node} did not answer within {limits.connect_timeout:g} s", node=node) from cause
+    if cause.errno is None or isinstance(cause, socket.gaierror):
+        reason = cause.strerror or str(cause) or type(cause).__name__
+    else:
+        reason = os.strerror(cause.errno)
+    raise ConnectError(f"{node}: {reason}", node=node) from cause
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

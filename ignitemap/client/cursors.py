@@ -1,33 +1,150 @@
 """Cursors: pages of a query from the one connection that holds it, closed on the server when they are left early."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing
+from types import AsyncGeneratorType
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
-from typing_extensions import Self
-
-from ignitemap.client.connection import ConnectionLost, NodeConnection
+from ignitemap.client.connection import NodeConnection
 from ignitemap.client.session import Session
-from ignitemap.exceptions import IgniteMapError
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
 from ignitemap.protocol.message import CacheRef, Request
 from ignitemap.protocol.operations import (
+    EntryCursor,
     EntryPage,
     QueryScan,
     QueryScanCursorGetPage,
     QuerySqlFields,
     QuerySqlFieldsCursorGetPage,
-    ResourceClose,
+    RowCursor,
     RowPage,
 )
 
 __all__ = ["AioScanCursor", "AioSqlFieldsCursor", "Cursor"]
 
-R = TypeVar("R")
 T = TypeVar("T")
-P = TypeVar("P", EntryPage, RowPage)
 
-CLOSE_TIMEOUT: Final = 2.0
+PAGE_TASK: Final = "ignitemap cursor page"
+
+
+class _Pages(Generic[T]):
+    """The pages of one server cursor, the next one asked for while the caller works on this one.
+
+    It knows nothing of who reads them. So a loop that is left without closing anything is no part of a reference
+    cycle, and Python finalises its generator, which closes the server's cursor, at once.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        codecs: Codecs,
+        types: EntryTypes,
+        timeout: float | None,
+        first: Request[Any],
+        items: Callable[[Any], Sequence[T]],
+        following: Callable[[int, Any], Request[Any]],
+    ) -> None:
+        self._session = session
+        self._codecs = codecs
+        self._types = types
+        self._timeout = timeout
+        self._request = first
+        self._items = items
+        self._following = following
+        self._connection: NodeConnection | None = None
+        self._cursor: int | None = None  # while the server's is open
+        self._next: asyncio.Task[Any] | None = None
+        self._started = False
+        self._closed = False
+        self.first: Any = None
+        """The answer that opened the cursor."""
+
+    async def open(self) -> None:
+        """Run the query; its first page comes with the answer."""
+        if self.first is not None:
+            return
+        used: list[NodeConnection] = []
+        self.first = await self._session.call(
+            self._request, self._codecs, self._types, timeout=self._timeout, used=used
+        )
+        self._connection = used[-1]
+        if self.first.more:
+            self._cursor = self.first.cursor
+
+    async def pages(self) -> AsyncGenerator[Sequence[T], None]:
+        if self._started:
+            raise RuntimeError("a cursor can be read once")
+        self._started = True
+        try:
+            if self._closed:
+                raise _closed_early()
+            await self.open()
+            page = self.first
+            while True:
+                if page.more:
+                    self._next = asyncio.create_task(self._next_page(), name=PAGE_TASK)
+                    self._next.add_done_callback(_retrieve)
+                items = self._items(page)
+                if items:
+                    yield items
+                if not page.more:
+                    return
+                page = await self._upcoming()
+        finally:
+            await self.aclose()
+
+    async def items(self) -> AsyncGenerator[T, None]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    async def aclose(self) -> None:
+        self._closed = True
+        upcoming, self._next = self._next, None
+        if upcoming is not None and not upcoming.done():
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
+        cursor, self._cursor = self._cursor, None
+        connection = self._connection
+        if cursor is not None and connection is not None and not connection.lost and not self._session.closed:
+            await asyncio.shield(self._session.close_resource(connection, cursor))
+
+    async def _upcoming(self) -> Any:
+        upcoming = self._next
+        if upcoming is None:
+            raise _closed_early()
+        try:
+            return await upcoming
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                raise _closed_early() from None  # by another task: nobody has cancelled this one
+            raise
+
+    async def _next_page(self) -> Any:
+        assert self._cursor is not None
+        page = await self._session.call(
+            self._following(self._cursor, self.first),
+            self._codecs,
+            self._types,
+            node=self._connection,
+            timeout=self._timeout,
+        )
+        if not page.more:
+            self._cursor = None  # the server has closed it already
+        return page
+
+
+def _closed_early() -> RuntimeError:
+    return RuntimeError("the cursor was closed before it was read to its end")
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """A page that fails when nobody reads any more must not be logged as never retrieved."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Cursor(Generic[T]):
@@ -37,111 +154,49 @@ class Cursor(Generic[T]):
     ``async with`` block does so, and so does reading to the end.
     """
 
-    def __init__(self, session: Session, codecs: Codecs, types: EntryTypes, timeout: float | None) -> None:
-        self._session = session
-        self._codecs = codecs
-        self._types = types
-        self._timeout = timeout
-        self._connection: NodeConnection | None = None
-        self._cursor: int | None = None
-        self._next: asyncio.Task[tuple[Sequence[T], bool]] | None = None
-        self._items: AsyncIterator[T] | None = None
-        self._started = False
-        self._closing: asyncio.Task[None] | None = None
+    def __init__(self, pages: _Pages[T]) -> None:
+        self._pages = pages
+        self._iterator: AsyncGeneratorType[T, None] | None = None
 
-    async def _first_page(self) -> tuple[Sequence[T], bool]:
-        raise NotImplementedError
+    async def open(self) -> Self:
+        """Run the query and read the first page; nothing happens when that was done."""
+        await self._pages.open()
+        return self
 
-    async def _next_page(self) -> tuple[Sequence[T], bool]:
-        raise NotImplementedError
+    def pages(self) -> AsyncGenerator[Sequence[T], None]:
+        """The pages, each a sequence of items, none of them empty. A cursor is read once.
 
-    async def _call(self, request: Request[Any]) -> Any:
-        return await self._session.call(
-            request, self._codecs, self._types, node=self._connection, timeout=self._timeout
-        )
+        Raises RuntimeError when the cursor was read before, or is closed before its end; CursorLost with the
+        connection that holds it.
+        """
+        return self._pages.pages()
 
-    async def pages(self) -> AsyncIterator[Sequence[T]]:
-        """The pages, each a sequence of items. A cursor is read once."""
-        if self._started:
-            raise RuntimeError("a cursor can be read once")
-        self._started = True
-        try:
-            page, more = await self._first_page()
-            while True:
-                if more:
-                    self._next = asyncio.create_task(self._next_page(), name="ignitemap next page")
-                else:
-                    self._cursor = None  # the server has closed it already
-                if page:
-                    yield page
-                if self._next is None:
-                    return
-                page, more = await self._next
-                self._next = None
-        finally:
-            await self.aclose()
+    async def aclose(self) -> None:
+        """Free the server's cursor, if it is still open. What the server says to that does not matter."""
+        if self._iterator is not None and not self._iterator.ag_running:
+            await self._iterator.aclose()
+        await self._pages.aclose()
 
-    async def _open(self, first: Coroutine[Any, Any, R]) -> R:
-        """Open the cursor. When the caller is cancelled meanwhile, it is closed as soon as the node has opened it."""
-        opening = asyncio.create_task(first, name="ignitemap cursor opening")
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(self._close_unwanted)
-            raise
+    async def close(self) -> None:
+        """The same as ``aclose``, under pyignite's name."""
+        await self.aclose()
 
-    def _close_unwanted(self, opening: "asyncio.Future[Any]") -> None:
-        _retrieve(opening)
-        self._closing = asyncio.create_task(self.aclose(), name="ignitemap cursor closing")
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.open().__await__()
 
-    async def _iterate(self) -> AsyncIterator[T]:
-        pages = self.pages()
-        try:
-            async for page in pages:
-                for item in page:
-                    yield item
-        finally:
-            await pages.aclose()  # type: ignore[attr-defined]  # an async generator
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        if self._items is None:
-            self._items = self._iterate()
-        return await anext(self._items)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._items is not None:
-            await self._items.aclose()  # type: ignore[attr-defined]  # an async generator
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Free the server's cursor, if it is still open. What the server says to that does not matter."""
-        upcoming, self._next = self._next, None
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.gather(upcoming, return_exceptions=True)
-        cursor, self._cursor = self._cursor, None
-        connection = self._connection
-        if cursor is None or connection is None or connection.lost or self._session.closed:
-            return
-        try:
-            closing = asyncio.ensure_future(
-                self._session.call(ResourceClose(cursor), node=connection, timeout=CLOSE_TIMEOUT)
-            )
-            closing.add_done_callback(_retrieve)
-            await asyncio.shield(closing)
-        except (IgniteMapError, ConnectionLost):
-            return  # the connection is gone, or the last page came meanwhile: either way the cursor is
-
-
-def _retrieve(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled():
-        task.exception()
+        if self._iterator is None:
+            self._iterator = cast("AsyncGeneratorType[T, None]", self._pages.items())
+        return await anext(self._iterator)
 
 
 class AioScanCursor(Cursor[tuple[Any, Any]]):
@@ -158,69 +213,38 @@ class AioScanCursor(Cursor[tuple[Any, Any]]):
         local: bool,
         timeout: float | None,
     ) -> None:
-        super().__init__(session, codecs, types, timeout)
-        self._request = QueryScan(cache, None, page_size, partition, local)
+        request = QueryScan(cache, None, page_size, partition, local)
+        super().__init__(_Pages(session, codecs, types, timeout, request, _entries, _next_entries))
 
-    async def _first_page(self) -> tuple[Sequence[tuple[Any, Any]], bool]:
-        return await self._open(self._start())
 
-    async def _start(self) -> tuple[Sequence[tuple[Any, Any]], bool]:
-        used: list[NodeConnection] = []
-        answer = await self._session.call(
-            self._request, self._codecs, self._types, timeout=self._timeout, used=used
-        )
-        self._connection = used[-1]
-        self._cursor = answer.cursor
-        return answer.entries, answer.more
+def _entries(page: EntryCursor | EntryPage) -> Sequence[tuple[Any, Any]]:
+    return page.entries
 
-    async def _next_page(self) -> tuple[Sequence[tuple[Any, Any]], bool]:
-        assert self._cursor is not None
-        page = await self._call(QueryScanCursorGetPage(self._cursor))
-        return page.entries, page.more
+
+def _next_entries(cursor: int, first: EntryCursor) -> QueryScanCursorGetPage:
+    return QueryScanCursorGetPage(cursor)
 
 
 class AioSqlFieldsCursor(Cursor[Sequence[Any]]):
-    """Rows of an SQL query; ``columns`` are known once it is open."""
+    """Rows of an SQL query; ``columns`` and ``first_page`` are known once it is open."""
 
-    def __init__(
-        self,
-        session: Session,
-        codecs: Codecs,
-        request: QuerySqlFields,
-        timeout: float | None,
-        make_row: Callable[[Sequence[Any]], Any] | None = None,
-    ) -> None:
-        super().__init__(session, codecs, UNTYPED, timeout)
-        self._request = request
-        self._make_row = make_row
-        self.columns: tuple[str, ...] = ()
-        self._column_count = 0
-        self._first: tuple[Sequence[Any], bool] | None = None
+    def __init__(self, session: Session, codecs: Codecs, request: QuerySqlFields, timeout: float | None) -> None:
+        super().__init__(_Pages(session, codecs, UNTYPED, timeout, request, _rows, _next_rows))
 
-    async def open(self) -> Self:
-        """Run the statement and read the first page."""
-        if self._first is None:
-            await self._open(self._execute())
-        return self
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, where the query asked for them; empty before it is open."""
+        return () if self._pages.first is None else tuple(self._pages.first.columns)
 
-    async def _execute(self) -> None:
-        used: list[NodeConnection] = []
-        answer = await self._session.call(self._request, self._codecs, self._types, timeout=self._timeout, used=used)
-        self._connection = used[-1]
-        self._cursor = answer.cursor if answer.more else None
-        self._column_count = answer.column_count
-        self.columns = tuple(answer.columns)
-        self._first = answer.rows, answer.more
+    @property
+    def first_page(self) -> Sequence[Sequence[Any]]:
+        """The rows of the first page; empty before it is open."""
+        return () if self._pages.first is None else _rows(self._pages.first)
 
-    async def __aenter__(self) -> Self:
-        return await self.open()
 
-    async def _first_page(self) -> tuple[Sequence[Sequence[Any]], bool]:
-        await self.open()
-        assert self._first is not None
-        return self._first
+def _rows(page: RowCursor | RowPage) -> Sequence[Sequence[Any]]:
+    return page.rows
 
-    async def _next_page(self) -> tuple[Sequence[Sequence[Any]], bool]:
-        assert self._cursor is not None
-        page = await self._call(QuerySqlFieldsCursorGetPage(self._cursor, self._column_count))
-        return page.rows, page.more
+
+def _next_rows(cursor: int, first: RowCursor) -> QuerySqlFieldsCursorGetPage:
+    return QuerySqlFieldsCursorGetPage(cursor, first.column_count)

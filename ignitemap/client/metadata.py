@@ -1,6 +1,7 @@
 """What a client and its cluster tell each other about complex types: announced before the first object, learned once."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,8 @@ R = TypeVar("R")
 
 JAVA: Final = 0  # the platform under which Java looks class names up
 ANY_OBJECT: Final = 103
+STATUS_FAILED: Final = 1  # what a contradiction is answered with
+MAX_ABSENT: Final = 10_000  # a peer can name any number of types that don't exist
 
 _TYPE_NAMES: Final[Mapping[int, str]] = {
     1: "byte", 2: "short", 3: "int", 4: "long", 5: "float", 6: "double", 7: "char", 8: "boolean", 9: "String",
@@ -31,15 +34,16 @@ class Metadata:
     def __init__(self, known: KnownTypes, call: Callable[[Request[Any]], Awaitable[Any]]) -> None:
         self.known = known
         self._call = call
-        self._locks: dict[int, asyncio.Lock] = {}
+        # A lock lives as long as someone holds it or waits for it.
+        self._locks: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def announce(self, binary_type: BinaryType) -> None:
         """Make a type and its schemas known to the cluster, united with what it knows already.
 
         Where the cluster declares a field as Object, it stays Object. Raises SchemaConflictError where the two
-        contradict each other.
+        contradict each other, ServerError where the cluster refuses for another reason.
         """
-        async with self._locks.setdefault(binary_type.id, asyncio.Lock()):
+        async with self._lock(binary_type.id):
             wanted = {(binary_type.id, schema) for schema in binary_type.schemas} or {(binary_type.id, 0)}
             if wanted <= self.known.announced:
                 return
@@ -49,6 +53,8 @@ class Metadata:
                 await self._call(RegisterBinaryTypeName(JAVA, binary_type.id, binary_type.name))
                 await self._call(PutBinaryType(_block(united)))
             except ServerError as error:
+                if error.status != STATUS_FAILED:
+                    raise
                 raise SchemaConflictError(
                     f"the cluster refused the type {binary_type.name}: {error.message}", path=binary_type.name
                 ) from error
@@ -57,13 +63,21 @@ class Metadata:
 
     async def learn(self, type_id: int, schema_id: int) -> None:
         """Ask the cluster for a type; what it doesn't have is remembered as absent."""
-        async with self._locks.setdefault(type_id, asyncio.Lock()):
+        async with self._lock(type_id):
             pair = (type_id, schema_id)
             if pair in self.known.absent or schema_id in getattr(self.known.types.get(type_id), "schemas", ()):
                 return
             found = await self._fetch(type_id)
             if found is None or schema_id not in found.schemas:
+                if len(self.known.absent) >= MAX_ABSENT:
+                    self.known.absent.clear()
                 self.known.absent.add(pair)
+
+    def _lock(self, type_id: int) -> asyncio.Lock:
+        lock = self._locks.get(type_id)
+        if lock is None:
+            lock = self._locks[type_id] = asyncio.Lock()
+        return lock
 
     async def _fetch(self, type_id: int) -> BinaryType | None:
         answer = await self._call(GetBinaryType(type_id))

@@ -1,22 +1,30 @@
-"""The nodes of a cluster: one connection each, dialled once at a time, again after a loss, never in a storm."""
+"""The nodes of a cluster: one connection each, dialled once at a time, again after a loss, never in a storm.
+
+Each address waits longer after each failure, and a connection that did not live long is one. All callers that have no
+connection wait for the same search through the addresses. A refused user is final: that node isn't dialled again.
+"""
 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
 import attrs
 
 from ignitemap.client.connection import Address, Limits, NodeConnection, open_connection
-from ignitemap.exceptions import AuthenticationError, ClusterUnavailable, InsecureCredentialsError
+from ignitemap.exceptions import AuthenticationError, ClientClosedNotSent, ClusterUnavailable, ConnectError
 from ignitemap.protocol.handshake import Handshake
 
 __all__ = ["Nodes"]
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
+DIALS_AT_ONCE: Final = 16  # of a range of ports most are closed
+STAGGER: Final = 0.25  # seconds until a dial that hangs no longer keeps the next one waiting
+CAUSES_SHOWN: Final = 5
 
 
 @attrs.define(eq=False)
@@ -25,10 +33,16 @@ class _Node:
 
     address: Address
     connection: NodeConnection | None = None
-    dialling: "asyncio.Task[NodeConnection] | None" = None
+    dialling: "asyncio.Task[None] | None" = None
+    opened_at: float = 0.0
     failures: int = 0
     not_before: float = 0.0
     cause: BaseException | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the node has refused the user: it isn't asked again."""
+        return isinstance(self.cause, AuthenticationError)
 
 
 class Nodes:
@@ -47,13 +61,16 @@ class Nodes:
         self.limits = limits
         self._handshake = handshake
         self._tls = tls
-        self._single = single
+        self._single = single  # without partition awareness one connection is enough
         self._on_topology = on_topology
         self._nodes = [_Node(address) for address in dict.fromkeys(addresses)]
         self._by_id: dict[UUID, NodeConnection] = {}
         self._open: list[NodeConnection] = []
         self._turn = 0
         self._closing = False
+        self._reaching: asyncio.Task[None] | None = None
+        self._filling: asyncio.Task[None] | None = None
+        self._fill_not_before = 0.0
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
@@ -65,7 +82,7 @@ class Nodes:
         return tuple(self._open)
 
     def any(self, *, but: NodeConnection | None = None) -> NodeConnection | None:
-        """An open connection, each in its turn; None when there is none (or none other than ``but``)."""
+        """An open connection, each in its turn; None when there is none. Another than ``but`` if possible."""
         candidates = self._open if but is None else [each for each in self._open if each is not but] or self._open
         if not candidates:
             return None
@@ -77,112 +94,153 @@ class Nodes:
         return self._by_id.get(node_id)
 
     async def connect(self, timeout: float | None) -> NodeConnection:
-        """An open connection, dialling all addresses until one answers.
+        """An open connection, dialling the addresses until one answers.
 
-        Raises AuthenticationError at once, ClusterUnavailable with each address's cause when none answered within
-        ``timeout`` seconds or all have failed.
+        Raises ClusterUnavailable with each address's cause when none answered within ``timeout`` seconds, all have
+        failed, or one has refused the user; ClientClosedNotSent.
         """
         ready = self.any()
-        if ready is not None:
-            return ready
-        waiting = list(self._nodes)
-        pending: set[asyncio.Task[NodeConnection]] = set()
-        try:
-            async with asyncio.timeout(timeout):
-                while waiting or pending:
-                    # Without partition awareness one connection is enough: addresses are tried one after the other.
-                    next_ones = waiting[:1] if self._single and not pending else waiting if not self._single else []
-                    waiting = waiting[len(next_ones) :]
-                    pending |= {self._dial(node) for node in next_ones}
-                    # asyncio.wait leaves the dials alone when this caller is cancelled: others may wait for them.
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        error = task.exception()
-                        if error is None:
-                            return task.result()
-                        if isinstance(error, AuthenticationError | InsecureCredentialsError):
-                            raise error
-        except TimeoutError:
-            pass
-        causes = {str(node.address): node.cause or TimeoutError("still dialling") for node in self._nodes}
-        reasons = "; ".join(str(cause) or type(cause).__name__ for cause in causes.values())
-        raise ClusterUnavailable(f"no node could be reached: {reasons}", causes=causes)
+        if ready is None and not self._closing:
+            if self._reaching is None:
+                self._reaching = self._loop.create_task(self._reach(), name="ignitemap connect")
+            # asyncio.wait leaves the search alone when this caller is cancelled: others wait for it too.
+            await asyncio.wait([self._reaching], timeout=timeout)
+            ready = self.any()
+        if self._closing:
+            raise ClientClosedNotSent("the client is closed")
+        if ready is None:
+            raise self._unavailable()
+        return ready
 
     def dial_rest(self) -> None:
         """Dial, in the background, the addresses that have no connection; their failures show when they are needed."""
-        if self._single or self._closing:
-            return
-        for node in self._nodes:
-            if node.connection is None and node.dialling is None and self._loop.time() >= node.not_before:
-                self._dial(node)
+        if (
+            self._filling is None
+            and not self._single
+            and not self._closing
+            and self._loop.time() >= self._fill_not_before
+        ):
+            self._filling = self._loop.create_task(self._fill(), name="ignitemap connect the rest")
 
     async def aclose(self) -> None:
         """Close all connections and stop all dialling; within 2 s."""
         self._closing = True
-        tasks = [node.dialling for node in self._nodes if node.dialling is not None]
-        for task in tasks:
+        tasks = [node.dialling for node in self._nodes] + [self._reaching, self._filling]
+        running = [task for task in tasks if task is not None]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(connection.aclose() for connection in self._open))
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*(connection.aclose() for connection in self.open))
 
-    def _dial(self, node: _Node) -> "asyncio.Task[NodeConnection]":
+    # --- dialling ---------------------------------------------------------------------------------------------------
+
+    async def _reach(self) -> None:
+        """Dial until there is a connection, or nothing left to try."""
+        try:
+            # What is due first; one that waits for its turn after a failure would only be in the way of the others.
+            await self._dial_all(sorted(self._nodes, key=lambda node: node.not_before), until_open=True)
+        finally:
+            self._reaching = None
+
+    async def _fill(self) -> None:
+        """Dial all addresses that are due."""
+        try:
+            now = self._loop.time()
+            await self._dial_all([node for node in self._nodes if node.not_before <= now], until_open=False)
+        finally:
+            self._filling = None
+            waiting = [node.not_before for node in self._nodes if node.connection is None and not node.refused]
+            self._fill_not_before = min(waiting, default=self._loop.time() + BACKOFF_MOST)
+
+    async def _dial_all(self, nodes: Iterable[_Node], *, until_open: bool) -> None:
+        """Dial addresses side by side, a few at once; as soon as one hangs, one more."""
+        waiting = deque(node for node in nodes if node.connection is None and not node.refused)
+        pending: set[asyncio.Task[None]] = set()
+        at_once = 1 if self._single else DIALS_AT_ONCE
+        while waiting or pending:
+            while waiting and len(pending) < at_once:
+                pending.add(self._dial(waiting.popleft()))
+            done, pending = await asyncio.wait(
+                pending, timeout=STAGGER if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                at_once += 1
+            if until_open and (self._open or any(node.refused for node in self._nodes)):
+                return
+
+    def _dial(self, node: _Node) -> "asyncio.Task[None]":
         """The one dial of an address that is under way, or a new one."""
         if node.dialling is None:
             node.dialling = self._loop.create_task(self._open_node(node), name=f"ignitemap dial {node.address}")
-            node.dialling.add_done_callback(_retrieve)
         return node.dialling
 
-    async def _open_node(self, node: _Node) -> NodeConnection:
+    async def _open_node(self, node: _Node) -> None:
+        """Dial an address when it is due. A failure is noted, not raised: others may succeed."""
         try:
-            if node.connection is not None and not node.connection.lost:
-                return node.connection
             wait = node.not_before - self._loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
-            connection = await open_connection(
-                node.address, self._handshake, self.limits, self._tls, self._on_topology, self._forget
-            )
-            return self._enter(node, connection)
-        except Exception as error:
-            node.cause = error
-            node.failures += 1
-            # Full jitter: callers of many clients that lost one node do not come back in step.
-            most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(node.failures, 10))
-            node.not_before = self._loop.time() + random.uniform(0, most)  # noqa: S311 - no secret
-            raise
+            if node.connection is None:
+                connection = await open_connection(
+                    node.address, self._handshake, self.limits, self._tls, self._on_topology, self._forget
+                )
+                await self._enter(node, connection)
+        except ConnectError as error:
+            self._failed(node, error)
         finally:
             node.dialling = None
 
-    def _enter(self, node: _Node, connection: NodeConnection) -> NodeConnection:
-        node.failures = 0
-        node.not_before = 0.0
-        node.cause = None
+    async def _enter(self, node: _Node, connection: NodeConnection) -> None:
         node_id = connection.protocol.node_id
         known = None if node_id is None else self._by_id.get(node_id)
+        node.opened_at = self._loop.time()
+        node.cause = None
         if known is not None:  # two addresses of one node: one connection is enough
-            connection.abort()
             node.connection = known
-            return known
+            await connection.aclose()
+            return
         node.connection = connection
         if node_id is not None:
             self._by_id[node_id] = connection
         self._open.append(connection)
-        return connection
 
     def _forget(self, connection: NodeConnection) -> None:
         """A connection was lost."""
         if connection in self._open:
             self._open.remove(connection)
-        for node in self._nodes:
-            if node.connection is connection:
-                node.connection = None
         node_id = connection.protocol.node_id
         if node_id is not None and self._by_id.get(node_id) is connection:
             del self._by_id[node_id]
+        for node in self._nodes:
+            if node.connection is connection:
+                node.connection = None
+                if self._loop.time() - node.opened_at >= BACKOFF_MOST:
+                    node.failures = 0
+                self._failed(
+                    node,
+                    connection.failure or ConnectError(f"{node.address} closed the connection", node=str(node.address)),
+                )
 
+    def _failed(self, node: _Node, cause: BaseException) -> None:
+        """Wait before the next dial. Full jitter: clients that lost one node together do not come back in step."""
+        node.cause = cause
+        for error in (cause, cause.__cause__):
+            if error is not None:
+                error.__traceback__ = None  # its frames would keep the buffers of a dead connection
+        most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(node.failures, 10))
+        node.failures += 1
+        node.not_before = self._loop.time() + random.uniform(0, most)  # noqa: S311 - no secret
+        self._fill_not_before = min(self._fill_not_before, node.not_before)
 
-def _retrieve(task: "asyncio.Task[NodeConnection]") -> None:
-    """A failed dial is remembered in its node; asyncio must not log it as never retrieved."""
-    if not task.cancelled():
-        task.exception()
-
+    def _unavailable(self) -> ClusterUnavailable:
+        causes = {str(node.address): node.cause or TimeoutError("still dialling") for node in self._nodes}
+        shown = [
+            str(cause) if address in str(cause) else f"{address}: {cause}"
+            for address, cause in list(causes.items())[:CAUSES_SHOWN]
+        ]
+        if len(causes) > CAUSES_SHOWN:
+            kinds = Counter(type(cause).__name__ for cause in list(causes.values())[CAUSES_SHOWN:])
+            shown.append(f"and {', '.join(f'{count} more with {kind}' for kind, count in kinds.items())}")
+        error = ClusterUnavailable(f"no node could be reached: {'; '.join(shown)}", causes=causes)
+        error.__cause__ = next(iter(causes.values()))
+        return error

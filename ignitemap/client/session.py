@@ -6,35 +6,42 @@ for, a lost request sent again.
 """
 
 import asyncio
+import math
 import struct
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import attrs
 
 from ignitemap.client.affinity import AffinityMapping, owner
-from ignitemap.client.connection import ConnectionLost, NodeConnection
+from ignitemap.client.connection import Answer, Expired, NoAnswer, NodeConnection
 from ignitemap.client.metadata import Metadata
 from ignitemap.client.nodes import Nodes
 from ignitemap.exceptions import (
-    ClientClosed,
+    AuthenticationError,
     ClientClosedNotSent,
     ClientClosedOutcomeUnknown,
+    ClusterUnavailable,
     CursorLost,
     DecodeError,
     EncodeError,
     EncodeValueError,
     IgniteMapError,
+    NotSentError,
     NotSentTimeout,
     NotSupportedByServer,
+    OperationTimeout,
     OutcomeUnknownError,
+    TlsError,
     server_error,
 )
 from ignitemap.protocol.codecs import MALFORMED, UNTYPED, Codecs, EntryTypes, SchemaMissing, malformed
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
-from ignitemap.protocol.connection import Topology
-from ignitemap.protocol.message import CacheRef, Request
-from ignitemap.protocol.operations import CachePartitions, GetBinaryConfiguration
-from ignitemap.protocol.wire import ProtocolContext
+from ignitemap.protocol.connection import Failure, Topology
+from ignitemap.protocol.message import CacheRef, Effect, Request
+from ignitemap.protocol.operations import CachePartitions, GetBinaryConfiguration, QuerySqlFields, ResourceClose
+from ignitemap.protocol.wire import Feature, ProtocolContext
 
 __all__ = ["Retry", "Session", "Statistics"]
 
@@ -43,8 +50,12 @@ R = TypeVar("R")
 Retry = frozenset[str]
 """The effects (message.Effect) that may be sent again after a byte of them has left."""
 
-MAX_ATTEMPTS: Final = 3
+MAX_RETRIES: Final = 3
 MAX_LEARNED: Final = 100  # types that one answer may need learned; more is a peer that makes them up
+MAX_PARTITIONS: Final = 65_000  # CacheConfiguration.MAX_PARTITIONS_COUNT
+MAPPING_PAUSE: Final = 1.0  # seconds before a failed request for mappings is repeated
+CLOSE_TIMEOUT: Final = 2.0
+SELECT: Final = 1  # the statement type that lets nothing else pass
 
 
 @attrs.define
@@ -73,20 +84,37 @@ class Session:
         self._context = ProtocolContext()
         self._affinity: dict[int, AffinityMapping] = {}
         self._wanted: set[int] = set()  # caches whose mapping is of interest
+        self._wanted_not_before = 0.0
         self._refreshing: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
 
     async def start(self) -> None:
-        """Reach the cluster. Raises ClusterUnavailable, AuthenticationError, NotSupportedByServer."""
-        connection = await self.nodes.connect(self.nodes.limits.connect_timeout)
+        """Reach the cluster, within ``connect_timeout``.
+
+        Raises ClusterUnavailable, AuthenticationError, TlsError, NotSupportedByServer.
+        """
+        allowed = self.nodes.limits.connect_timeout
+        started = self._now()
+        try:
+            connection = await self.nodes.connect(allowed)
+        except ClusterUnavailable as error:
+            # What no waiting will change is said as it is.
+            for final in (AuthenticationError, TlsError):
+                for cause in error.causes.values():
+                    if isinstance(cause, final):
+                        raise cause from cause.__cause__
+            raise
         self._context = connection.protocol.context
-        compact, mapper = await self.call(GetBinaryConfiguration())
-        if not compact or mapper != 0:
-            raise NotSupportedByServer(
-                "the cluster's BinaryConfiguration is not the default one (compact footers, full names)",
-                feature="BinaryConfiguration",
-            )
+        if Feature.BINARY_CONFIGURATION in self._context.features:
+            left = max(0.001, started + allowed - self._now())
+            compact, mapper = await self.call(GetBinaryConfiguration(), timeout=left)
+            if not compact or mapper != 0:
+                raise NotSupportedByServer(
+                    "the cluster's BinaryConfiguration is not the default one (compact footers, full names)",
+                    feature="BinaryConfiguration",
+                )
         if self._partition_awareness:
             self.nodes.dial_rest()
 
@@ -97,14 +125,17 @@ class Session:
         types: EntryTypes = UNTYPED,
         *,
         node: NodeConnection | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the deadline lives in the connection, without a timer a call
+        timeout: float | None = None,
         used: list[NodeConnection] | None = None,
     ) -> R:
         """Carry out one operation; its answer.
 
-        ``node`` binds it to one connection (pages of a cursor). ``timeout`` in seconds replaces the client's; None
-        or 0 keeps it. The connection that answered is appended to ``used``: a cursor lives there. Raises EncodeError before anything is sent, NotSentError, OutcomeUnknownError, ServerError,
-        DecodeError; CancelledError passes, and the answer is then dropped.
+        ``node`` binds it to one connection (pages of a cursor). ``timeout`` in seconds replaces the client's; None or
+        0 keeps it, infinity waits for ever. ``used`` is for operations that open a cursor: the connection where it
+        lives is appended, and when nobody can read the answer any more the cursor is closed.
+
+        Raises EncodeError before anything is sent, NotSentError, OutcomeUnknownError, ServerError, DecodeError,
+        CursorLost for what is bound to a connection; CancelledError passes, and the answer is then dropped.
         """
         if codecs is None:
             codecs = self.codecs
@@ -116,26 +147,33 @@ class Session:
         body = bytearray()
         key_at = self._encode(codec, codecs, body, request)
         if codecs.unannounced:
-            await self._announce(codecs)
+            timeout = timeout or self.nodes.limits.timeout  # of which announcing takes its part
+            await self._announce(codecs, operation.__name__, started, timeout)
+            body.clear()
+            key_at = self._encode(codec, codecs, body, request)  # what was learned may change what is written
         connection = node
         if connection is None:
             connection = self._route(cast(Any, request).cache, body, key_at) if key_at > 0 else self.nodes.any()
-        if connection is None or timeout or not connection.free or connection.protocol.context is not self._context:
+        if (
+            connection is None
+            or timeout
+            or used is not None
+            or not connection.free
+            or connection.protocol.context is not self._context
+        ):
             answer, connection = await self._slow_exchange(
-                request, codec, codecs, body, connection, timeout, started
+                request, codec, codecs, body, connection, timeout, started, opens=used is not None
             )
         else:
             try:
                 answer = await connection.request(operation.code, body)
-            except ConnectionLost as lost:
-                self._may_retry(request, connection, lost)
-                answer, connection = await self._slow_exchange(
-                    request, codec, codecs, body, None, timeout, started
-                )
-        if answer.__class__ is not bytes:
+            except NoAnswer as failure:
+                self._may_retry(request, connection, failure, self.nodes.limits.timeout)
+                answer, connection = await self._slow_exchange(request, codec, codecs, body, None, timeout, started)
+        if isinstance(answer, Failure):
             raise server_error(
-                answer.status,  # type: ignore[union-attr]  # the other kind of answer
-                answer.message,  # type: ignore[union-attr]
+                answer.status,
+                answer.message,
                 node=str(connection.address),
                 operation=operation.__name__,
                 sql=operation.sqlstate,
@@ -145,16 +183,41 @@ class Session:
         try:
             codecs.depth = codecs.repeated = 0
             return cast(R, codec.decode(codecs, connection.protocol.context, answer, request))
-        except (SchemaMissing, *MALFORMED) as error:
-            return cast(R, await self._decode_again(codec, codecs, connection, cast(bytes, answer), request, error))
+        except (SchemaMissing, DecodeError, *MALFORMED) as error:
+            try:
+                again = self._decode_again(codec, codecs, connection, answer, request, error, started, timeout)
+                return cast(R, await again)
+            except BaseException:
+                if used is not None:
+                    self._close_unread(connection, answer)
+                raise
+
+    def close_resource(self, connection: NodeConnection, resource: int) -> "asyncio.Task[None]":
+        """Free a cursor of the server, in a task of its own. What the server says to that does not matter."""
+        task = self._loop.create_task(self._close_resource(connection, resource), name="ignitemap cursor closing")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     async def aclose(self) -> None:
         """Close all connections. Requests in flight end as ClientClosed."""
         self.closed = True
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        tasks = [*self._background] if self._refreshing is None else [*self._background, self._refreshing]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.nodes.aclose()
+
+    async def _close_resource(self, connection: NodeConnection, resource: int) -> None:
+        try:
+            await self.call(ResourceClose(resource), node=connection, timeout=CLOSE_TIMEOUT)
+        except IgniteMapError:
+            return  # the connection is gone, or the last page came meanwhile: either way the cursor is
+
+    def _close_unread(self, connection: NodeConnection, answer: Answer) -> None:
+        """Close the cursor that an answer has opened: all such answers begin with its id."""
+        if isinstance(answer, bytes) and len(answer) >= 8 and not self.closed and not connection.lost:
+            _ = self.close_resource(connection, int.from_bytes(answer[:8], "little", signed=True))
 
     # --- encoding and decoding ------------------------------------------------------------------------------------
 
@@ -169,12 +232,27 @@ class Session:
             codecs.unannounced.clear()
             raise EncodeValueError(f"{type(request).__name__}: {error}") from error
 
-    async def _announce(self, codecs: Codecs) -> None:
-        """Make types known that the request uses and that the cluster may not know."""
+    async def _announce(self, codecs: Codecs, name: str, started: float, timeout: float | None) -> None:
+        """Make types known that the request uses and that the cluster may not know.
+
+        Raises SchemaConflictError; NotSentError where the cluster can't be told, since the request itself was not sent.
+        """
         unannounced = codecs.unannounced
         codecs.unannounced = []
-        for binary_type in unannounced:
-            await self.metadata.announce(binary_type)
+        try:
+            async with asyncio.timeout_at(_deadline(started, timeout)):
+                for binary_type in unannounced:
+                    await self.metadata.announce(binary_type)
+        except TimeoutError as error:
+            raise NotSentTimeout(
+                f"{name}: not sent, its types could not be announced within {timeout} s",
+                operation=name,
+                timeout=timeout,
+            ) from error
+        except OutcomeUnknownError as error:
+            if self.closed:
+                raise ClientClosedNotSent(f"{name}: the client was closed", operation=name) from error
+            raise NotSentError(f"{name}: not sent, its types could not be announced", operation=name) from error
 
     async def _decode_again(
         self,
@@ -183,24 +261,39 @@ class Session:
         connection: NodeConnection,
         body: bytes,
         request: Request[Any],
-        error: BaseException,
+        error: Exception,
+        started: float,
+        timeout: float | None,
     ) -> Any:
-        """Learn the types that an answer needs, then read it."""
+        """Learn the types that an answer needs, then read it. Raises DecodeError, OutcomeUnknownError."""
+        name = type(request).__name__
+        node = str(connection.address)
+        timeout = timeout or self.nodes.limits.timeout
         for _ in range(MAX_LEARNED):
             if not isinstance(error, SchemaMissing):
                 break
-            await self.metadata.learn(error.type_id, error.schema_id)
+            try:
+                async with asyncio.timeout_at(_deadline(started, timeout)):
+                    await self.metadata.learn(error.type_id, error.schema_id)
+            except TimeoutError as cause:
+                what = f"{name}: the types in its answer could not be learned within {timeout} s"
+                raise OperationTimeout(what, operation=name, node=node, timeout=timeout) from cause
+            except (NotSentError, OutcomeUnknownError) as cause:  # of the question; the request itself was answered
+                what = f"{name}: the types in its answer could not be learned"
+                if self.closed:
+                    raise ClientClosedOutcomeUnknown(what, operation=name, node=node) from cause
+                raise OutcomeUnknownError(what, operation=name, node=node) from cause
             try:
                 codecs.depth = codecs.repeated = 0
                 return codec.decode(codecs, connection.protocol.context, body, request)
-            except (SchemaMissing, *MALFORMED) as another:
+            except (SchemaMissing, DecodeError, *MALFORMED) as another:
                 error = another
         if isinstance(error, SchemaMissing):
-            raise DecodeError(
-                f"{type(request).__name__}: the answer has more than {MAX_LEARNED} unknown types",
-                node=str(connection.address),
-            )
-        raise malformed(f"the answer to {type(request).__name__} is malformed", cast(Exception, error)) from error
+            raise DecodeError(f"{name}: the answer has more than {MAX_LEARNED} unknown types", node=node)
+        if isinstance(error, DecodeError):
+            error.node = node
+            raise error
+        raise malformed(f"the answer to {name} is malformed", error) from error
 
     # --- exchange -------------------------------------------------------------------------------------------------
 
@@ -211,69 +304,106 @@ class Session:
         codecs: Codecs,
         body: bytearray,
         connection: NodeConnection | None,
-        timeout: float | None,  # noqa: ASYNC109
+        timeout: float | None,
         started: float,
-    ) -> tuple[Any, NodeConnection]:
+        *,
+        opens: bool = False,
+    ) -> tuple[Answer, NodeConnection]:
         """The exchange with all that the fast path leaves out; within one deadline."""
         operation = type(request)
+        name = operation.__name__
         allowed = timeout or self.nodes.limits.timeout
-        deadline = None if allowed is None else started + allowed
+        deadline = _deadline(started, allowed)
         context = self._context
-        for attempt in range(MAX_ATTEMPTS + 1):
+        for attempt in range(1 + MAX_RETRIES):
             if self.closed:
-                raise ClientClosedNotSent("the client is closed", operation=operation.__name__)
-            left = None if deadline is None else deadline - self._now()
-            if left is not None and left <= 0:
-                raise NotSentTimeout(
-                    f"{operation.__name__}: not sent within {allowed} s", operation=operation.__name__, timeout=allowed
-                )
+                raise ClientClosedNotSent(f"{name}: the client is closed", operation=name)
             if connection is None or (connection.lost and request.effect != "bound"):
-                connection = await self.nodes.connect(left)
+                connection = await self._connect(name, deadline)
             if not connection.free:
-                await connection.wait_until_free(operation.__name__, left)
+                await connection.wait_until_free(name, len(body), deadline)
+            if deadline is not None and deadline <= self._now():
+                raise NotSentTimeout(f"{name}: not sent within {allowed} s", operation=name, timeout=allowed)
             if connection.protocol.context is not context:
                 # Nodes of different versions: the body must be what this one understands.
                 context = connection.protocol.context
                 body.clear()
                 codecs.depth = 0
                 codec.encode(codecs, context, body, request)
-            timer = None
             try:
-                future = connection.request(operation.code, body)
-                if left is not None:
-                    timer = connection.expire_in(left, future, operation.__name__)
-                return await future, connection
-            except ConnectionLost as lost:
-                self._may_retry(request, connection, lost, last=attempt == MAX_ATTEMPTS)
+                answer = await self._watched_request(
+                    connection,
+                    operation.code,
+                    body,
+                    deadline,
+                    partial(self._close_unread, connection) if opens else None,
+                )
+                return answer, connection
+            except NoAnswer as failure:
+                self._may_retry(request, connection, failure, allowed, last=attempt == MAX_RETRIES)
                 connection = self.nodes.any(but=connection)
-            finally:
-                if timer is not None:
-                    timer.cancel()
         raise AssertionError("the last attempt raises")
+
+    async def _connect(self, name: str, deadline: float | None) -> NodeConnection:
+        try:
+            return await self.nodes.connect(None if deadline is None else deadline - self._now())
+        except ClusterUnavailable as error:
+            error.operation = name
+            raise
+
+    async def _watched_request(
+        self,
+        connection: NodeConnection,
+        code: int,
+        body: bytearray,
+        deadline: float | None,
+        on_unwanted: Callable[[Answer], None] | None,
+    ) -> Answer:
+        """A request with a deadline of its own, whose answer ``on_unwanted`` gets when this caller can't."""
+        future = connection.request(code, body)
+        connection.watch(future, deadline, on_unwanted)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if on_unwanted is not None and future.done() and not future.cancelled() and future.exception() is None:
+                on_unwanted(future.result())  # it came in the moment of the cancellation
+            raise
+        finally:
+            connection.unwatch(future)
 
     def _may_retry(
         self,
         request: Request[Any],
         connection: NodeConnection,
-        lost: ConnectionLost,
+        failure: NoAnswer,
+        allowed: float | None,
         *,
         last: bool = False,
     ) -> None:
-        """Return when a request lost with its connection may be sent again; else raise the caller's error."""
+        """Return when a request without an answer may be sent again; else raise the caller's error."""
         name = type(request).__name__
-        address = str(connection.address)
+        node = str(connection.address)
+        if isinstance(failure, Expired):
+            _raise_timeout(name, node, allowed, failure)
         if self.closed:
-            if lost.sent:
-                raise ClientClosedOutcomeUnknown(f"{name}: the client was closed", operation=name, node=address)
-            raise ClientClosedNotSent(f"{name}: the client was closed", operation=name, node=address)
+            if failure.sent:
+                raise ClientClosedOutcomeUnknown(f"{name}: the client was closed", operation=name, node=node)
+            raise ClientClosedNotSent(f"{name}: the client was closed", operation=name, node=node)
         if request.effect == "bound":
-            raise CursorLost(f"{name}: the connection to {address} was lost, and the cursor with it") from lost.cause
-        if lost.sent and (last or request.effect not in self._retry):
+            raise CursorLost(
+                f"{name}: the connection to {node} was lost, and the cursor with it", node=node
+            ) from failure.cause
+        if failure.sent and (last or _effect(request) not in self._retry):
             raise OutcomeUnknownError(
-                f"{name}: the connection to {address} was lost before the answer came", operation=name, node=address
-            ) from lost.cause
+                f"{name}: the connection to {node} was lost before the answer came", operation=name, node=node
+            ) from failure.cause
         if last:
-            raise NotSentTimeout(f"{name}: not sent in {MAX_ATTEMPTS} attempts", operation=name) from lost.cause
+            raise ClusterUnavailable(
+                f"{name}: not sent, the connection was lost {1 + MAX_RETRIES} times",
+                operation=name,
+                node=node,
+                causes={} if failure.cause is None else {node: failure.cause},
+            ) from failure.cause
         self.statistics.retried += 1
         if self._partition_awareness:
             self.nodes.dial_rest()
@@ -315,12 +445,12 @@ class Session:
                 self.nodes.dial_rest()
 
     def _want(self, cache_id: int) -> None:
-        if cache_id not in self._wanted:
+        if cache_id not in self._wanted and self._now() >= self._wanted_not_before:
             self._wanted.add(cache_id)
             self._refresh()
 
     def _refresh(self) -> None:
-        if self._refreshing is None:
+        if self._refreshing is None and not self.closed:
             self._refreshing = self._loop.create_task(self._fetch_mappings(), name="ignitemap affinity")
 
     async def _fetch_mappings(self) -> None:
@@ -328,7 +458,9 @@ class Session:
         try:
             while True:
                 topology, wanted = self.topology, set(self._wanted)
-                answer = await self.call(CachePartitions(True, sorted(wanted)))
+                # The node that has seen the newest topology: another might still answer with an older mapping.
+                node = max(self.nodes.open, key=lambda connection: connection.protocol.topology, default=None)
+                answer = await self.call(CachePartitions(True, sorted(wanted)), node=node)
                 version = (answer.topology, answer.minor)
                 found: set[int] = set()
                 for group in answer.groups:
@@ -344,18 +476,40 @@ class Session:
                     self._affinity[cache_id] = AffinityMapping(version, ())
                 if self.topology <= topology and self._wanted == wanted:
                     return
-        except (IgniteMapError, ClientClosed):
-            # Routing is an optimisation: without a mapping operations go to any node. The next operation on a cache
+        except IgniteMapError:
+            # Routing is an optimisation: without a mapping operations go to any node. A later operation on a cache
             # without one, or the next change of topology, asks again.
             self._wanted &= self._affinity.keys()
+            self._wanted_not_before = self._now() + MAPPING_PAUSE
         finally:
             self._refreshing = None
 
 
+def _deadline(started: float, allowed: float | None) -> float | None:
+    return None if allowed is None or allowed == math.inf else started + allowed
+
+
+def _raise_timeout(name: str, node: str, allowed: float | None, expired: Expired) -> NoReturn:
+    if expired.sent:
+        what = f"{name}: no answer from {node} within {allowed} s"
+        raise OperationTimeout(what, operation=name, node=node, timeout=allowed) from None
+    what = f"{name}: not sent to {node} within {allowed} s"
+    raise NotSentTimeout(what, operation=name, node=node, timeout=allowed) from None
+
+
+def _effect(request: Request[Any]) -> Effect:
+    """A statement that the server runs only if it is a SELECT is a read; any other may change something."""
+    if isinstance(request, QuerySqlFields) and request.statement_type == SELECT:
+        return "read"
+    return request.effect
+
+
 def _owners(nodes: Any) -> tuple[Any, ...]:
-    """The primary node of each partition, by the partition's number."""
-    count = 1 + max((partition for _, partitions in nodes for partition in partitions), default=-1)
-    owners: list[Any] = [None] * count
+    """The primary node of each partition, by the partition's number; nothing where that makes no sense."""
+    numbers = [partition for _, partitions in nodes for partition in partitions]
+    if not numbers or min(numbers) < 0 or max(numbers) >= MAX_PARTITIONS:
+        return ()
+    owners: list[Any] = [None] * (1 + max(numbers))
     for node_id, partitions in nodes:
         for partition in partitions:
             owners[partition] = node_id

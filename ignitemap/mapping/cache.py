@@ -485,9 +485,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     # --- iterating --------------------------------------------------------------------------------------------------
 
-    def keys(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
-    ) -> AsyncView[K]:
+    def keys(self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False) -> AsyncView[K]:
         """The keys. Whole entries are fetched all the same: the protocol has no way to ask for less.
 
         Args:
@@ -500,9 +498,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         """
         return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _keys_of)
 
-    def values(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
-    ) -> AsyncView[V]:
+    def values(self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False) -> AsyncView[V]:
         """The values. Arguments and errors as of `keys`."""
         return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _values_of)
 
@@ -564,9 +560,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     # --- bulk -------------------------------------------------------------------------------------------------------
 
     def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
-        return BulkWriter(
-            self._typed.client.session, operation, self._ref, self._codecs, self._types, self._timeout
-        )
+        return BulkWriter(self._typed.client.session, operation, self._ref, self._codecs, self._types, self._timeout)
 
     async def _get_chunk(self, keys: list[K]) -> list[tuple[K, V]]:
         request = CacheGetAll(self._ref, keys)

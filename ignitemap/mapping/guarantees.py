@@ -51,12 +51,16 @@ class Guarantees:
     def acknowledged_write(self) -> str:
         """Whether an acknowledged write survives the loss of one node, in words."""
         if self.mode is CacheMode.PARTITIONED and self.backups == 0:
-            return "no: an acknowledged write is lost with the node that has its only copy, unless that node persists it"
+            return (
+                "no: an acknowledged write is lost with the node that has its only copy, unless that node persists it"
+            )
         match self.write_sync:
             case WriteSynchronizationMode.FULL_SYNC:
                 return "yes: all copies have a write before it is acknowledged (given a second node to hold one)"
             case WriteSynchronizationMode.PRIMARY_SYNC:
-                return "not always: a write is acknowledged by its primary node, which may be lost before a backup has it"
+                return (
+                    "not always: a write is acknowledged by its primary node, which may be lost before a backup has it"
+                )
             case WriteSynchronizationMode.FULL_ASYNC:
                 return "not always: a write is acknowledged before any node has it"
 

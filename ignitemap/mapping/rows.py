@@ -1,11 +1,10 @@
 """SQL answers: named rows, all at once by ``await`` or one after the other inside ``async with``."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, Self, overload
 from uuid import UUID
-
-from typing_extensions import Self
 
 from ignitemap.client.cursors import AioSqlFieldsCursor
 from ignitemap.exceptions import QueryError
@@ -18,6 +17,9 @@ _SQL_TYPES: Final[Mapping[str, str]] = {
     "datetime": "TIMESTAMP", "Timestamp": "TIMESTAMP", "time": "TIME", Decimal.__name__: "DECIMAL", UUID.__name__: "UUID",
 }  # fmt: skip
 DML_COLUMN: Final = "UPDATED"
+_QUERY: Final = re.compile(  # behind space, brackets and comments
+    r"(?>\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*+(?:select|with|values|explain|show|table)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class Column(NamedTuple):
@@ -27,8 +29,11 @@ class Column(NamedTuple):
     type: str | None
 
 
-class Row(Sequence[Any]):
-    """One row: ``row.city``, ``row["CITY"]`` (case does not matter) and ``row[0]``; equal to a tuple of its values."""
+class Row:
+    """One row: ``row.city``, ``row["CITY"]`` (case does not matter) and ``row[0]``; equal to a tuple of its values.
+
+    A sequence in all but its base class: `Sequence` would hide columns that are named ``count`` or ``index``.
+    """
 
     __slots__ = ("_names", "_values")
 
@@ -49,6 +54,8 @@ class Row(Sequence[Any]):
         return self._values[index]
 
     def __getattr__(self, name: str) -> Any:
+        if name in Row.__slots__ or name.startswith("__"):  # a row that is just being unpickled or copied
+            raise AttributeError(name)
         position = self._names.get(name.upper())
         if position is None:
             raise AttributeError(f"the row has no column {name!r}, it has {', '.join(self._names)}")
@@ -59,6 +66,12 @@ class Row(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._values)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._values
+
+    def __reversed__(self) -> Iterator[Any]:
+        yield from reversed(self._values)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Row):
@@ -74,6 +87,9 @@ class Row(Sequence[Any]):
     def to_dict(self) -> dict[str, Any]:
         """The values by the names of their columns."""
         return dict(zip(self._names, self._values, strict=True))
+
+
+Sequence.register(Row)
 
 
 class Rows(Sequence[Row]):
@@ -100,14 +116,15 @@ class Rows(Sequence[Row]):
 
 
 class Query:
-    """A statement that is about to run: ``await`` it for `Rows`, or stream it::
+    """A statement that is about to run: ``await`` it for `Rows`, or stream it.
 
     async with client.sql("select name, age from Person where age > ?", 30) as rows:
         async for row in rows:
             print(row.name)
     """
 
-    def __init__(self, make_cursor: Callable[[], AioSqlFieldsCursor]) -> None:
+    def __init__(self, statement: str, make_cursor: Callable[[], AioSqlFieldsCursor]) -> None:
+        self._statement = statement
         self._make_cursor = make_cursor
         self._cursor: AioSqlFieldsCursor | None = None
 
@@ -118,48 +135,68 @@ class Query:
         async with self._make_cursor() as cursor:
             names = _by_name(cursor.columns)
             rows = [Row(names, values) async for page in cursor.pages() for values in page]
-        if cursor.columns == (DML_COLUMN,) and len(rows) == 1 and isinstance(rows[0][0], int):
-            return Rows((), (), rows[0][0])
+            affected = self._affected(cursor)
+        if affected is not None:
+            return Rows((), (), affected)
         return Rows(_columns(cursor.columns, rows), rows, None)
 
     async def __aenter__(self) -> Self:
         if self._cursor is not None:
             raise QueryError("a query can be streamed once; call client.sql() again")
         self._cursor = self._make_cursor()
-        await self._cursor.open()
+        _ = await self._cursor.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         assert self._cursor is not None
         await self._cursor.aclose()
 
-    def __aiter__(self) -> AsyncIterator[Row]:
-        if self._cursor is None:
-            raise QueryError("stream a query inside `async with client.sql(...) as rows`, or await it")
-        return self._stream(self._cursor)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, inside the ``async with`` block."""
-        if self._cursor is None:
-            raise QueryError("the columns are known inside `async with client.sql(...) as rows`")
-        return self._cursor.columns
-
-    async def _stream(self, cursor: AioSqlFieldsCursor) -> AsyncIterator[Row]:
+    async def __aiter__(self) -> AsyncIterator[Row]:
+        cursor = self._opened("stream a query")
+        if self._affected(cursor) is not None:
+            return
         names = _by_name(cursor.columns)
         async for page in cursor.pages():
             for values in page:
                 yield Row(names, values)
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns, inside the ``async with`` block. Their types are those of the first page."""
+        cursor = self._opened("look at the columns of a query")
+        return () if self._affected(cursor) is not None else tuple(_columns(cursor.columns, cursor.first_page))
+
+    @property
+    def affected(self) -> int | None:
+        """How many rows DML or DDL has changed, inside the ``async with`` block; None for a query."""
+        return self._affected(self._opened("look at what a statement has changed"))
+
+    def _opened(self, what: str) -> AioSqlFieldsCursor:
+        if self._cursor is None:
+            raise QueryError(f"{what} inside `async with client.sql(...) as rows`, or await it")
+        return self._cursor
+
+    def _affected(self, cursor: AioSqlFieldsCursor) -> int | None:
+        """The answer of DML and DDL is one number in one column; a query may look the same, but for its words."""
+        page = cursor.first_page
+        if cursor.columns != (DML_COLUMN,) or len(page) != 1 or _QUERY.match(self._statement):
+            return None
+        affected = page[0][0]
+        return affected if isinstance(affected, int) else None
+
 
 def _by_name(columns: Sequence[str]) -> dict[str, int]:
+    """The position of each column by its name in upper case; a repeated name gets its position as a suffix."""
     names: dict[str, int] = {}
-    for position, name in enumerate(columns):
-        names.setdefault(name.upper() if name.upper() not in names else f"{name.upper()}_{position}", position)
+    for position, column in enumerate(columns):
+        name = column.upper()
+        while name in names:
+            name += f"_{position}"
+        names[name] = position
     return names
 
 
-def _columns(names: Sequence[str], rows: Sequence[Row]) -> list[Column]:
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]] | Sequence[Row]) -> list[Column]:
     columns: list[Column] = []
     for position, name in enumerate(names):
         value = next((row[position] for row in rows if row[position] is not None), None)

@@ -72,8 +72,7 @@ class CacheView(AsyncView[T], Generic[T]):
         )
         self._cursors.add(cursor)
         try:
-            # An async generator in fact; closing it closes the cursor.
-            async with aclosing(cast("AsyncGenerator[Sequence[tuple[Any, Any]], None]", cursor.pages())) as pages:
+            async with aclosing(cursor.pages()) as pages:
                 async for page in pages:
                     yield cast("list[T]", page) if part is None else part(page)
                     if cursor not in self._cursors:

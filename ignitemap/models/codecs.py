@@ -115,21 +115,21 @@ def _spec(schema: Schema, encode: Callable[..., None], decode: Callable[..., Any
             raise DecodeError(f"expected {name}, the cluster has a {type(value).__name__}", offset=pos)
         return value, end
 
-    return Spec(
-        name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.hashable
-    )
+    return Spec(name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.hashable)
 
 
 # --- errors that say which field it was -------------------------------------------------------------------------------
 
 
-def _explainer(cls: type, lines: Lines) -> Callable[[Any, Codecs, Any], BaseException]:
+def _explainer(cls: type, lines: Lines) -> Callable[[Exception, Codecs, Any], Exception]:
     """The function that makes the encoder's error one that names the field; ``lines`` is complete when it is called."""
 
-    def explain(error: Any, codecs: Codecs, value: Any) -> BaseException:
-        fields = lines.get(error.__traceback__.tb_lineno, ())
+    def explain(error: Exception, codecs: Codecs, value: Any) -> Exception:
+        traceback = error.__traceback__
+        assert traceback is not None
+        fields = lines.get(traceback.tb_lineno, ())
         if isinstance(error, AttributeError):
-            if not fields or error.__traceback__.tb_next is not None:
+            if not fields or traceback.tb_next is not None:
                 return error  # from within a field's own code
             return _at(EncodeValueError("it was never set"), cls, fields[0])
         if isinstance(error, EncodeError):
@@ -151,6 +151,7 @@ def _at(error: EncodeError, cls: type, field: ModelField) -> EncodeError:
     error.path = f"{field.attribute}.{inner}" if inner else field.attribute
     error.message = f"{cls.__name__}.{error.path}: {what}"
     error.args = (error.message,)
+    error.__context__ = None  # a struct.error or UnicodeEncodeError, of which the latter holds the value
     return error
 
 
@@ -224,7 +225,7 @@ def _make_encoder(
         source.line(f"if {differ}:")
         source.line(f"    raise {source.bind('wrong_key', _wrong_key)}({cls})")
     if schema.unknown_fields == "preserve" and not plain:
-        outside = {field_id(field.name): (field.attribute, field.spec) for field in schema.fields if field not in fields}
+        outside = {field_id(each.name): (each.attribute, each.spec) for each in schema.fields if each not in fields}
         splice = make_splice(
             known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
         )
@@ -432,7 +433,9 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
     for field in schema.fields:
         expression = held[id(field)]
         if not field.in_constructor:
-            later.append(f"{source.bind('set_attribute', object.__setattr__)}(result, {field.attribute!r}, {expression})")
+            later.append(
+                f"{source.bind('set_attribute', object.__setattr__)}(result, {field.attribute!r}, {expression})"
+            )
         elif field.keyword_only:
             keywords.append(f"{field.parameter}={expression}")
         else:
@@ -498,7 +501,9 @@ def _make_footer_decoder(
         unknown = [each for each in offsets if each not in own]
         if schema.unknown_fields == "forbid" and not everywhere.issuperset(unknown):
             names = ", ".join(names_of(codecs, header, [each for each in unknown if each not in everywhere]))
-            raise DecodeError(f"{cls.__name__}: the object has fields that the class does not have: {names}", offset=start)
+            raise DecodeError(
+                f"{cls.__name__}: the object has fields that the class does not have: {names}", offset=start
+            )
         codecs.depth += 1
         if codecs.depth > MAX_DECODE_DEPTH:
             raise _too_deep_to_decode()

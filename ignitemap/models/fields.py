@@ -21,6 +21,7 @@ __all__ = [
     "Long",
     "Short",
     "SqlColumn",
+    "check_marker",
     "field",
     "key",
     "options_of",
@@ -154,11 +155,32 @@ def key(*, in_value: bool = False, name: str | None = None, affinity: bool = Fal
     return attrs.field(metadata={METADATA: options, **more.pop("metadata", {})}, **more)
 
 
-def options_of(metadata: Mapping[Any, Any], hint_marks: Sequence[Any]) -> FieldOptions:
-    """The options of a field: from its attrs metadata, or from a ``key()`` or ``field()`` inside its hint."""
-    for mark in hint_marks:
-        inner = getattr(mark, "metadata", None)
-        if isinstance(inner, Mapping) and METADATA in inner:
-            found: FieldOptions = inner[METADATA]
+def options_of(metadata: Mapping[Any, Any], marks: Sequence[Any]) -> FieldOptions:
+    """The options of a field: from a ``key()`` or ``field()`` inside its hint, or from its attrs metadata."""
+    for mark in marks:
+        found = _marked(mark)
+        if found is not None:
             return found
-    return metadata.get(METADATA, FieldOptions())
+    options: FieldOptions = metadata.get(METADATA, FieldOptions())
+    return options
+
+
+def check_marker(mark: Any, path: str) -> None:
+    """Refuse a ``key()`` or ``field()`` inside a hint that says what only the class can do, such as a default.
+
+    Raises ModelError.
+    """
+    if _marked(mark) is None:
+        return
+    plain = attrs.field()
+    for name, what in (("_default", "a default"), ("_validator", "a validator"), ("converter", "a converter")):
+        if getattr(mark, name) is not getattr(plain, name):
+            raise ModelError(f"{path}: {what} inside a hint has no effect, give it to the class's own field", path=path)
+
+
+def _marked(mark: Any) -> FieldOptions | None:
+    try:
+        found = mark.metadata.get(METADATA)
+    except AttributeError:  # a mark of another library
+        return None
+    return found if isinstance(found, FieldOptions) else None

@@ -3,22 +3,31 @@
 import dataclasses
 import datetime
 import decimal
-from enum import Enum
-import functools
+import inspect
 import types
 import typing
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, overload
+from enum import Enum
+from typing import Annotated, Any, Final, Literal, TypeGuard, TypeVar, Union, overload
 
 import attrs
 from typing_extensions import dataclass_transform
 
-from ignitemap.exceptions import EncodeTypeError, ModelError
+from ignitemap.exceptions import DecodeError, EncodeTypeError, ModelError
 from ignitemap.models.codecs import ModelCodec, make_codec, make_key_reader
-from ignitemap.models.fields import Array, FieldOptions, SqlColumn, field, key, options_of
-from ignitemap.models.schema import ModelField, ModelOptions, Rename, Schema, ignite_name, make_schema
-from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, optional
+from ignitemap.models.fields import Array, FieldOptions, SqlColumn, check_marker, field, key, options_of
+from ignitemap.models.schema import (
+    ModelField,
+    ModelOptions,
+    Rename,
+    Schema,
+    UnknownPolicy,
+    ignite_name,
+    make_schema,
+)
+from ignitemap.models.unknown import ATTRIBUTE, add_attribute, holds_unknown
+from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, decode_object, optional
 from ignitemap.protocol.hashing import type_id
 from ignitemap.protocol.types.arrays import BYTES, array_of
 from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of, tuple_shape
@@ -26,7 +35,7 @@ from ignitemap.protocol.types.decimal import DECIMAL
 from ignitemap.protocol.types.enums import EnumCodec, enum_of, make_enum_codec
 from ignitemap.protocol.types.maps import dict_of
 from ignitemap.protocol.types.numeric import BOOL, DOUBLE, LONG
-from ignitemap.protocol.types.temporal import DATE, TIME, TIMEDELTA, TIMESTAMP
+from ignitemap.protocol.types.temporal import DATE, TIME, TIMEDELTA, TIMESTAMP, Timestamp
 from ignitemap.protocol.types.text import STRING
 from ignitemap.protocol.types.uuid import UUID
 
@@ -35,6 +44,9 @@ __all__ = ["Model", "Registry", "default_registry", "enum_", "key_class", "model
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 E = TypeVar("E", bound=type[Enum])
+
+ENUM: Final = 28
+OBJECT: Final = 103
 
 PLAIN: dict[Any, Spec[Any]] = {
     int: LONG,
@@ -68,6 +80,9 @@ class Model:
     _schema: Schema | None = None
     _codec: ModelCodec | None = None
     _key_model: "Model | None" = None
+    key_of_model: bool = False
+    """Whether the class was made for the cache keys of another model."""
+    _key_spec: Spec[Any] | None = None
     _key_of: Callable[[Any], Any] | None = None
     _resolving: bool = False
 
@@ -114,6 +129,11 @@ class Model:
             return None
         if len(fields) == 1:
             return fields[0].spec
+        if self._key_spec is None:  # one object for ever: operations are compiled for each
+            self._key_spec = self._make_key_spec(fields)
+        return self._key_spec
+
+    def _make_key_spec(self, fields: Sequence[ModelField]) -> Spec[Any]:
         key_model = self.key_model
         assert key_model is not None
         whole, key_cls = key_model.codec.whole, key_model.cls
@@ -132,9 +152,7 @@ class Model:
         """The function from an object to its cache key. Raises ModelError where no field is a key."""
         if self._key_of is None:
             if not self.schema.key_fields:
-                raise ModelError(
-                    f"{self.cls.__name__} has no key() field: use set(key, value)", path=self.cls.__name__
-                )
+                raise ModelError(f"{self.cls.__name__} has no key() field: use set(key, value)", path=self.cls.__name__)
             self._key_of = make_key_reader(self.schema, self.key_class)
         return self._key_of
 
@@ -153,26 +171,31 @@ class Model:
         return Spec(self.cls.__name__, encode, decode, java=self.type_name, hashable=self.cls.__hash__ is not None)
 
     def _fields(self) -> tuple[ModelField, ...]:
-        hints = _hints(self.cls)
+        hints = _hints(self.cls, self.registry.namesakes(self.cls.__module__))
         made: list[ModelField] = []
         for each in _attributes(self.cls):
             path = f"{self.cls.__name__}.{each.attribute}"
-            plain, marks = _unwrap(hints[each.attribute])
+            hint = hints.get(each.attribute, each.type)
+            if hint is None:
+                raise ModelError(f"{path} has no type hint", path=path)
+            marks = _marks(hint)
+            for mark in marks:
+                check_marker(mark, path)
             options = options_of(each.metadata, marks)
-            column = next((mark for mark in marks if isinstance(mark, SqlColumn)), SqlColumn())
             made.append(
                 ModelField(
                     each.attribute,
                     each.parameter,
                     ignite_name(each.attribute, options, self.options.rename),
-                    self.registry.spec(hints[each.attribute] if not marks else _with_marks(plain, marks), path=path),
+                    self.registry.spec(hint, path=path),
                     options,
-                    column,
+                    next((mark for mark in marks if isinstance(mark, SqlColumn)), SqlColumn()),
                     each.required,
                     each.keyword_only,
                     each.in_constructor,
                 )
             )
+        _check_constructor(self.cls, made)
         return tuple(made)
 
     def _make_key_model(self) -> "Model":
@@ -197,8 +220,9 @@ class Model:
             )
             for each in fields
         )
-        options = ModelOptions(type_name=self.schema.key_type_name)
-        return self.registry.add_resolved(key_cls, options, plain)
+        # Keys that differ in a field that the class lacks would be equal in Python.
+        options = ModelOptions(type_name=self.schema.key_type_name, unknown_fields="forbid")
+        return self.registry.add_key_class(key_cls, options, plain)
 
 
 @attrs.frozen
@@ -207,6 +231,7 @@ class _Attribute:
 
     attribute: str
     parameter: str
+    type: Any
     metadata: Any
     required: bool
     keyword_only: bool
@@ -232,19 +257,18 @@ class Registry:
     @overload
     def model(
         self,
+        /,
         *,
         type_name: str | None = None,
         cache: str | None = None,
         rename: Rename = None,
-        unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve",
+        unknown_fields: UnknownPolicy | None = None,
         key_type_name: str | None = None,
     ) -> Callable[[C], C]: ...
     @dataclass_transform(field_specifiers=(attrs.field, field, key))
     def model(self, cls: Any = None, /, **options: Any) -> Any:
         """Register a class; as ``ig.model``."""
-        if cls is not None:
-            return self.add(cls, ModelOptions(**options)).cls
-        return lambda cls: self.add(cls, ModelOptions(**options)).cls
+        return _decorate(self, cls, options)
 
     def enum(self, *, type_name: str | None = None) -> Callable[[E], E]:
         """Register an enum class under a type name; without it a class is registered under its own name when used."""
@@ -257,33 +281,42 @@ class Registry:
 
     def add(self, cls: type, options: ModelOptions) -> Model:
         """Register a class. Raises ModelError."""
-        if not isinstance(cls, type):
-            raise ModelError(f"a model is a class, not {type(cls).__name__}")
+        if options.unknown_fields not in {None, "preserve", "ignore", "forbid"}:
+            raise ModelError(f"unknown_fields is preserve, ignore or forbid, not {options.unknown_fields!r}")
         if "__attrs_attrs__" not in cls.__dict__ and "__dataclass_fields__" not in cls.__dict__:
-            cls = attrs.define(cls)
+            keeps = options.unknown_fields in {None, "preserve"}
+            cls = attrs.define(cls, field_transformer=add_attribute) if keeps else attrs.define(cls)
+        elif options.unknown_fields == "preserve" and not holds_unknown(cls):
+            raise ModelError(
+                f"{cls.__name__} is an attrs class or a dataclass already and has no place for unknown fields:"
+                " let ig.model define it, or say unknown_fields='ignore' or 'forbid'",
+                path=cls.__name__,
+            )
+        models, by_type_id = self._models.copy(), self._by_type_id.copy()
         entry = self._enter(Model(self, cls, options))
         try:
             entry.codec  # noqa: B018 - what is wrong with a class shows where it is defined
         except _UnresolvedError:
             pass  # a forward reference: resolved at first use
         except ModelError:
-            del self._models[cls], self._by_type_id[type_id(entry.type_name)]
+            for now, before in ((self._models, models), (self._by_type_id, by_type_id)):
+                now.clear()
+                now.update(before)  # type: ignore[arg-type]  # each with its own kind
             raise
         return entry
 
-    def add_resolved(self, cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Model:
-        """Register a class whose fields are known."""
-        return self._enter(Model(self, cls, options, make_schema(cls, options, fields)))
+    def add_key_class(self, cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Model:
+        """Register the class of a model's keys, whose fields are known."""
+        return self._enter(Model(self, cls, options, make_schema(cls, options, fields), key_of_model=True))
 
     def _enter(self, entry: Model) -> Model:
         number = type_id(entry.type_name)
         known = self._by_type_id.get(number)
-        if known is not None and not _same_place(known.cls, entry.cls):
-            raise ModelError(
-                f"{entry.cls.__qualname__} and {known.cls.__module__}.{known.cls.__qualname__} are both named"
-                f" {entry.type_name}",
-                path=entry.cls.__name__,
-            )
+        if known is not None and not (_same_place(known.cls, entry.cls) and known.key_of_model == entry.key_of_model):
+            raise _taken(entry.cls, known.cls, entry.type_name)
+        enum = self._enum_by_id.get(number)
+        if enum is not None:
+            raise _taken(entry.cls, enum.cls, entry.type_name)
         if known is not None:  # defined again, as notebooks do
             self._models.pop(known.cls, None)
         self._models[entry.cls] = entry
@@ -294,7 +327,12 @@ class Registry:
         codec = make_enum_codec(cls, name)
         known = self._enum_by_id.get(codec.known.id)
         if known is not None and not _same_place(known.cls, cls):
-            raise ModelError(f"{cls.__qualname__} and {known.cls.__qualname__} are both named {name}")
+            raise _taken(cls, known.cls, name)
+        model = self._by_type_id.get(codec.known.id)
+        if model is not None:
+            raise _taken(cls, model.cls, name)
+        if known is not None:
+            self._enums.pop(known.cls, None)
         self._enums[cls] = codec
         self._enum_by_id[codec.known.id] = codec
         return codec
@@ -314,20 +352,38 @@ class Registry:
             return (self._enums.get(cls) or self._add_enum(cls, cls.__name__)).encode
         return None
 
+    # A client remembers the two below, so that they look the class up each time: it may be defined again.
+
     def decoder_for(self, type_id: int) -> Decoder | None:
         """The decoder of a registered complex type."""
-        entry = self._by_type_id.get(type_id)
-        return None if entry is None else entry.codec.decode_whole
+        by_type_id = self._by_type_id
+        if type_id not in by_type_id:
+            return None
+
+        def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+            return by_type_id[type_id].codec.decode_whole(codecs, buf, pos)
+
+        return decode
 
     def enum_for(self, type_id: int) -> Callable[[int], Any] | None:
         """The function from ordinal to member of a registered enum."""
-        codec = self._enum_by_id.get(type_id)
-        return None if codec is None else codec.member
+        by_type_id = self._enum_by_id
+        if type_id not in by_type_id:
+            return None
+
+        def member(ordinal: int) -> Any:
+            return by_type_id[type_id].member(ordinal)
+
+        return member
+
+    def namesakes(self, module: str) -> dict[str, type]:
+        """The models of a module by name: a hint may name one that is local to a function."""
+        return {cls.__name__: cls for cls in self._models if cls.__module__ == module}
 
     def spec(self, hint: Any, *, path: str = "the type") -> Spec[Any]:
         """What a type hint, or a spec, is to Ignite. Raises ModelError for a hint that is nothing to it."""
-        if isinstance(hint, Spec):
-            return cast(Spec[Any], hint)
+        if _is_spec(hint):
+            return hint
         try:
             plain = PLAIN.get(hint)
         except TypeError:  # an unhashable object is no hint
@@ -356,11 +412,13 @@ class Registry:
 
     def _annotated(self, hint: Any, path: str) -> Spec[Any]:
         inner, *marks = typing.get_args(hint)
+        some, nullable = _without_none(inner)
         for mark in marks:
-            if isinstance(mark, Spec):
-                return cast(Spec[Any], mark)
+            if _is_spec(mark):
+                return optional(mark) if nullable else mark
             if mark is Array or isinstance(mark, Array):
-                return self._array(inner, path)
+                spec = self._array(some, path)
+                return optional(spec) if nullable else spec
         return self.spec(inner, path=path)
 
     def _array(self, hint: Any, path: str) -> Spec[Any]:
@@ -371,19 +429,24 @@ class Registry:
 
     def _union(self, members: Sequence[Any], path: str) -> Spec[Any]:
         some = [member for member in members if member is not type(None)]
+        nullable = len(some) < len(members)
         if len(some) == 1:
             return optional(self.spec(some[0], path=path))
         specs = [self.spec(member, path=path) for member in some]
-        classes = tuple(member for member in some if isinstance(member, type))
-        if len(classes) != len(some) or len({spec.code for spec in specs}) < len(specs) and not all(
-            self.find(member) is not None for member in some
-        ):
+        if any(spec is ANY for spec in specs):
+            return ANY
+        # Models and enums have type ids, everything else its type code. A timedelta would be read as the long it is.
+        told_apart = {
+            spec.java if spec.code in {ENUM, OBJECT} else spec.code for spec in specs if spec is not TIMEDELTA
+        }
+        if not all(isinstance(member, type) for member in some) or len(told_apart) < len(specs):
             raise ModelError(f"{path}: the members of a union must be told apart by their Ignite types", path=path)
-        return _union_spec(classes, specs, nullable=len(some) < len(members))
+        union = _union_spec(some, specs)
+        return optional(union) if nullable else union
 
     def _generic(self, origin: Any, arguments: tuple[Any, ...], path: str) -> Spec[Any]:
         def item(position: int) -> Spec[Any]:
-            return self.spec(arguments[position], path=f"{path}[{position}]")
+            return self.spec(arguments[position], path=f"{path}[{position}]") if arguments else ANY
 
         match origin:
             case _ if origin is list:
@@ -399,7 +462,7 @@ class Registry:
             case _ if origin is tuple:
                 return tuple_shape([item(position) for position in range(len(arguments))])
             case _ if origin is Literal:
-                kinds = {type(argument) for argument in arguments}
+                kinds: set[type] = {type(argument) for argument in arguments}
                 if len(kinds) == 1:
                     return self.spec(kinds.pop(), path=path)
             case _:
@@ -423,9 +486,11 @@ class _UnresolvedError(ModelError):
     """A name in a hint is not defined yet."""
 
 
-def _union_spec(classes: tuple[type, ...], specs: Sequence[Spec[Any]], *, nullable: bool) -> Spec[Any]:
+def _union_spec(classes: Sequence[type], specs: Sequence[Spec[Any]]) -> Spec[Any]:
+    """A value of one of several classes: written by its class, read by the type that the cluster has."""
     name = " or ".join(spec.name for spec in specs)
     by_class = dict(zip(classes, specs, strict=True))
+    accepted = {*classes, Timestamp} if datetime.datetime in by_class else {*classes}
 
     def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
         spec = by_class.get(value.__class__)
@@ -433,28 +498,73 @@ def _union_spec(classes: tuple[type, ...], specs: Sequence[Spec[Any]], *, nullab
             raise EncodeTypeError(f"expected {name}, got a Python {type(value).__qualname__}")
         spec.encode(codecs, out, value)
 
-    union = attrs.evolve(ANY, name=name, encode=encode, nullable=False, hashable=all(spec.hashable for spec in specs))
-    return optional(union) if nullable else union
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+        value, end = decode_object(codecs, buf, pos)
+        if value.__class__ not in accepted:
+            found = "null" if value is None else f"a {type(value).__name__}"
+            raise DecodeError(f"expected {name}, the cluster has {found}", offset=pos)
+        return value, end
+
+    return Spec(name, encode, decode, hashable=all(spec.hashable for spec in specs))
 
 
-def _unwrap(hint: Any) -> tuple[Any, list[Any]]:
+def _is_spec(thing: Any) -> TypeGuard[Spec[Any]]:
+    return isinstance(thing, Spec)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """What an Optional is optional of, and whether the hint is one."""
+    if typing.get_origin(hint) in {Union, types.UnionType}:
+        some = [each for each in typing.get_args(hint) if each is not type(None)]
+        if len(some) == 1:
+            return some[0], True
+    return hint, False
+
+
+def _marks(hint: Any) -> list[Any]:
+    """What Annotated says of a hint, also behind an alias or inside of an Optional."""
+    hint = getattr(hint, "__value__", hint)
     if typing.get_origin(hint) is Annotated:
         inner, *marks = typing.get_args(hint)
-        return inner, marks
-    return hint, []
+        return [*marks, *_marks(inner)]
+    some, nullable = _without_none(hint)
+    return _marks(some) if nullable else []
 
 
-def _with_marks(plain: Any, marks: Sequence[Any]) -> Any:
-    kept = [mark for mark in marks if isinstance(mark, Spec) or mark is Array or isinstance(mark, Array)]
-    return functools.reduce(lambda hint, mark: Annotated[hint, mark], kept, plain)
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    """The hints of a class with names resolved in its module; a class may name itself."""
+def _hints(cls: type, namesakes: dict[str, type]) -> dict[str, Any]:
+    """The hints of a class with names resolved in its module; a class may name itself, and models of its module."""
     try:
         return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError):  # an AttributeError is a module that is still being imported
+        pass
+    except (TypeError, SyntaxError) as error:
+        raise ModelError(f"{cls.__name__}: a hint can't be read: {error}", path=cls.__name__) from error
+    try:
+        return typing.get_type_hints(cls, localns={**namesakes, cls.__name__: cls}, include_extras=True)
+    except (NameError, AttributeError) as error:
         raise _UnresolvedError(f"{cls.__name__}: {error}", path=cls.__name__) from error
+
+
+def _check_constructor(cls: type, fields: Sequence[ModelField]) -> None:
+    """Refuse a class whose __init__ does not take its fields: objects could be written and never be read."""
+    made = [field for field in fields if field.in_constructor]
+    positional = [None for field in made if not field.keyword_only]
+    named = {field.parameter: None for field in made if field.keyword_only}
+    constructor: Any = cls.__dict__.get("__attrs_init__") or inspect.getattr_static(cls, "__init__")
+    try:
+        inspect.signature(constructor).bind(None, *positional, **named)
+    except TypeError as error:
+        raise ModelError(
+            f"{cls.__name__}: its constructor does not take its fields: {error}", path=cls.__name__
+        ) from None
+
+
+def _taken(cls: type, other: type, name: str) -> ModelError:
+    return ModelError(
+        f"{cls.__module__}.{cls.__qualname__} and {other.__module__}.{other.__qualname__} are both named {name}:"
+        " give one of them another type_name",
+        path=cls.__name__,
+    )
 
 
 def _attributes(cls: type) -> list[_Attribute]:
@@ -463,24 +573,36 @@ def _attributes(cls: type) -> list[_Attribute]:
             _Attribute(
                 each.name,
                 each.alias or each.name,
+                each.type,
                 each.metadata,
                 each.default is attrs.NOTHING and each.init,
                 each.kw_only,
                 each.init,
             )
             for each in attrs.fields(cls)
+            if each.name != ATTRIBUTE
         ]
     return [
         _Attribute(
             each.name,
             each.name,
+            each.type,
             each.metadata,
             each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING and each.init,
-            each.kw_only,
+            each.kw_only is True,
             each.init,
         )
         for each in dataclasses.fields(cls)
     ]
+
+
+def _decorate(registry: Registry, cls: Any, options: dict[str, Any]) -> Any:
+    def decorate(cls: Any) -> Any:
+        if not isinstance(cls, type):
+            raise ModelError(f"a model is a class, not {type(cls).__name__}")
+        return registry.add(cls, ModelOptions(**options)).cls
+
+    return decorate if cls is None else decorate(cls)
 
 
 def _same_place(one: type, other: type) -> bool:
@@ -498,12 +620,12 @@ def model(
     type_name: str | None = None,
     cache: str | None = None,
     rename: Rename = None,
-    unknown_fields: Literal["preserve", "ignore", "forbid"] = "preserve",
+    unknown_fields: UnknownPolicy | None = None,
     key_type_name: str | None = None,
     registry: Registry | None = None,
 ) -> Callable[[C], C]: ...
 @dataclass_transform(field_specifiers=(attrs.field, field, key))
-def model(cls: Any = None, /, *, registry: Registry | None = None, **options: Any) -> Any:
+def model(cls: Any = None, /, *, registry: Registry | None = None, **options: Any) -> Any:  # noqa: D417 - the overloads
     """Make a class a model: an Ignite complex object, field by field of its type hints.
 
     Applies ``attrs.define`` unless the class is an attrs class or a dataclass already.
@@ -512,17 +634,20 @@ def model(cls: Any = None, /, *, registry: Registry | None = None, **options: An
         type_name: The Ignite type, a Java class name where Java reads it too; the class's name by default.
         cache: The cache that ``client.cache(Model)`` opens; the class's name in lower case by default.
         rename: ``"camel"`` or a function from Python names to Ignite names.
-        unknown_fields: What becomes of fields that the class doesn't have.
+        unknown_fields: What becomes of fields that an object in the cluster has and the class doesn't. ``"preserve"``:
+            they survive reading, changing (also by ``attrs.evolve``) and writing back. ``"ignore"``: they are dropped,
+            and lost when the object is written back. ``"forbid"``: reading is a DecodeError that names them. By
+            default they are preserved in classes that ``ig.model`` defines, which get one more field for it,
+            ``_ignite_unknown``: keyword-only, not compared, not shown, None in most objects. A class that is an attrs
+            class or a dataclass already has no such place; the default is ``"ignore"`` there, and ``"preserve"`` a
+            ModelError.
         key_type_name: The Ignite type of keys that are made of several fields; ``<type_name>Key`` by default.
         registry: Where the class is registered; a default registry by default.
 
     Raises ModelError for a class that can't be a model: an unsupported hint, a name that is taken, two fields whose
     names differ in case only.
     """
-    chosen = default_registry if registry is None else registry
-    if cls is not None:
-        return chosen.add(cls, ModelOptions(**options)).cls
-    return lambda cls: chosen.add(cls, ModelOptions(**options)).cls
+    return _decorate(default_registry if registry is None else registry, cls, options)
 
 
 def enum_(*, type_name: str | None = None, registry: Registry | None = None) -> Callable[[E], E]:
@@ -540,5 +665,3 @@ def key_class(cls: type, *, registry: Registry | None = None) -> type:
     if made is None:
         raise ModelError(f"{cls.__name__} has no key of several fields", path=cls.__name__)
     return made
-
-

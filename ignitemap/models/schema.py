@@ -14,7 +14,17 @@ from ignitemap.protocol.cache_config import IndexType, QueryEntity, QueryField, 
 from ignitemap.protocol.codecs import Spec
 from ignitemap.protocol.hashing import lowercase_hash
 
-__all__ = ["ModelField", "ModelOptions", "Rename", "Schema", "UnknownPolicy", "ignite_name", "make_schema", "query_entity", "simple_name"]
+__all__ = [
+    "ModelField",
+    "ModelOptions",
+    "Rename",
+    "Schema",
+    "UnknownPolicy",
+    "ignite_name",
+    "make_schema",
+    "query_entity",
+    "simple_name",
+]
 
 COLLECTION: Final = 24
 MAP: Final = 25
@@ -85,6 +95,8 @@ def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]
     type_name = options.type_name or cls.__name__
     names: dict[int, str] = {}
     for field in fields:
+        if not field.name:
+            raise ModelError(f"{path}.{field.attribute} has no name in Ignite", path=f"{path}.{field.attribute}")
         for name in (field.name, *field.options.aliases):
             known = names.setdefault(lowercase_hash(name), field.attribute)
             if known != field.attribute:
@@ -117,7 +129,7 @@ def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]
         ),
         options.key_type_name or f"{type_name}Key",
         options.unknown_fields or ("preserve" if holds_unknown(cls) else "ignore"),
-        cls.__hash__ is not None and all(field.spec.hashable for field in fields),
+        bool(cls.__hash__) and all(field.spec.hashable for field in fields),
         "__attrs_init__" in cls.__dict__,
     )
 
@@ -194,4 +206,3 @@ def _indexes(schema: Schema) -> list[QueryIndex]:
 def simple_name(type_name: str) -> str:
     """The last part of a type name, as Ignite names the table: behind the package and the outer class."""
     return re.split(r"[.$]", type_name)[-1]
-

@@ -68,7 +68,7 @@ class _Holder:
     )
 
 
-_attribute: Final[attrs.Attribute[Any]] = attrs.fields_dict(_Holder)[ATTRIBUTE]
+_attribute: "attrs.Attribute[Any]" = attrs.fields_dict(_Holder)[ATTRIBUTE]
 
 
 def add_attribute(cls: type, attributes: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":

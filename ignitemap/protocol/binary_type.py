@@ -91,7 +91,7 @@ class KnownTypes:
             self.announced.add((known.id, ENUM_SCHEMA))
         if known.affinity_field is not None:
             self.affinity_fields[known.id] = field_id(known.affinity_field)
-        self.absent = {pair for pair in self.absent if pair[0] != known.id or pair[1] not in known.schemas}
+        self.absent.difference_update([(known.id, schema) for schema in known.schemas])
 
     def forget(self, type_id: int) -> None:
         """Forget a type; it is learned or announced again when it is next met."""

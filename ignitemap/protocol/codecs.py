@@ -10,7 +10,7 @@ The session (client/session.py) fetches the one and announces the other.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from decimal import DecimalException
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
@@ -25,6 +25,7 @@ __all__ = [
     "MALFORMED",
     "MAX_DECODE_DEPTH",
     "MAX_ENCODE_DEPTH",
+    "NATIVE_DEPTH",
     "UNTYPED",
     "Codecs",
     "Decoder",
@@ -34,7 +35,9 @@ __all__ = [
     "NaiveDatetime",
     "SchemaMissing",
     "Spec",
+    "Steps",
     "TypeResolver",
+    "Walker",
     "cannot_hold",
     "decode_object",
     "encode_object",
@@ -50,10 +53,19 @@ T_co = TypeVar("T_co", covariant=True)
 
 Encoder = Callable[["Codecs", bytearray, Any], None]
 Decoder = Callable[["Codecs", bytes, int], tuple[Any, int]]
+Steps = Generator[tuple["Walker", int], tuple[Any, int], tuple[Any, int]]
+"""The reading of one container that asks for each container inside it, and is sent its value and end."""
+Walker = Callable[["Codecs", bytes, int], Steps]
+"""A decoder that reads without recursion: types/deep.py drives it."""
 NaiveDatetime = Literal["error", "utc", "local"]
 
 MAX_ENCODE_DEPTH: Final = 100
-MAX_DECODE_DEPTH: Final = 200
+"""How deep a value may nest that is written."""
+MAX_DECODE_DEPTH: Final = 1000
+"""How deep a value may nest that is read. Values that a JVM wrote nested 600 deep were stored by a 2.17.0 node."""
+NATIVE_DEPTH: Final = 16
+"""Down to here decoders call each other. What is deeper is read without recursion, so that neither the interpreter's
+limit nor the depth of the caller's own stack matters."""
 NULL: Final = 0x65
 
 # What reading hostile or cut bytes can raise inside struct, slicing, text, date and number conversion.
@@ -150,12 +162,14 @@ class Codecs:
         "depth",
         "encoders",
         "enum_decoders",
+        "followed",
         "known",
         "naive_datetime",
         "object_decoders",
         "repeated",
         "resolver",
         "unannounced",
+        "walkers",
     )
 
     unknown_code: ClassVar[str] = "type code {code} is not one of the protocol's"
@@ -169,6 +183,8 @@ class Codecs:
     ) -> None:
         self.encoders: dict[type, Encoder] = {Hinted: encode_hinted}
         self.decoders: list[Decoder] = [decode_unknown_code] * 256
+        self.walkers: dict[int, Walker] = {}
+        """The type codes that have objects inside, and how each is read beyond NATIVE_DEPTH."""
         self.object_decoders: dict[int, Decoder] = {}
         self.enum_decoders: dict[int, Callable[[int], Any]] = {}
         self.known = KnownTypes() if known is None else known
@@ -178,6 +194,8 @@ class Codecs:
         self.unannounced: list[BinaryType] = []
         self.depth = 0
         self.repeated = 0  # bytes read again through handles; the caller resets it together with depth
+        self.followed: dict[tuple[Decoder, int], tuple[Any, int] | None] = {}
+        """What handles refer to in the present buffer, None while it is being read; types/handles.py empties it."""
 
     def find_encoder(self, cls: type) -> Encoder:
         """The encoder of a class that is not in the table yet: a registered class, else its nearest known base.

@@ -152,7 +152,6 @@ class Connection(Generic[T]):
         self._outgoing: list[bytes] = []
         self._partial = bytearray()
         self._needed = 0  # bytes in _partial before another look at it makes sense
-        self._undelivered: list[T] = []
         if role is Role.CLIENT:
             self._frame(write_handshake(self._asked))
 
@@ -168,8 +167,8 @@ class Connection(Generic[T]):
         """Take received bytes; the events that they complete.
 
         Raises ProtocolError (FrameTooLarge, UnexpectedReply) when the peer broke the rules; the connection is then
-        closed, and ``close`` names who waits. Events completed before the broken frame are lost with it, and who
-        waited for them is named too.
+        closed, and ``close`` names who waits. Events completed before the broken frame are lost with it: their requests
+        count as in flight again.
         """
         if self.state is ConnectionState.CLOSED:
             raise ProtocolError("bytes after the connection was closed")
@@ -184,7 +183,8 @@ class Connection(Generic[T]):
             rest = self._read_frames(data, events)
         except ProtocolError as error:
             self.state = ConnectionState.CLOSED
-            self._undelivered = [token for token, _ in events if token is not None]
+            # Below every real id, since the real ones are gone: all of these requests were sent.
+            self.in_flight.update((-n, token) for n, (token, _) in enumerate(events, 1) if token is not None)
             if isinstance(error, DecodeError):  # it says that the connection lives on, but here a frame's head is wrong
                 raise ProtocolError(error.message) from error
             raise
@@ -196,8 +196,7 @@ class Connection(Generic[T]):
         """The connection ended: the tokens of all requests that were still in flight."""
         self.state = ConnectionState.CLOSED
         self._partial.clear()
-        waiting = self._undelivered + [token for token in self.in_flight.values() if token is not None]
-        self._undelivered = []
+        waiting = [token for token in self.in_flight.values() if token is not None]
         self.in_flight.clear()
         return waiting
 

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import math
+import os
 import pickle
 import sys
 from collections.abc import Awaitable, Callable
@@ -131,6 +132,7 @@ async def test_delete_all(cache: IntStr) -> None:
         assert await cache.size() == 0
 
 
+@pytest.mark.usefixtures("cluster")  # two nodes
 async def test_size_counts_copies(cache: IntStr) -> None:
     """Size counts primary copies, or those that peek names."""
     await cache.update((number, "x") for number in range(100))
@@ -176,7 +178,9 @@ async def test_modify_compares_what_was_read(make_cache: MakeCache) -> None:
     assert await cache.modify("n", lambda value: value + 1) == 6
 
 
-@pytest.mark.parametrize("value", [[1, [2, None]], {"a": {1, 2}, "b": [1]}, ((1,), b"x"), {1, 2, 3}, (1, "x"), b"\0\1", 1.5, "é😀"])
+@pytest.mark.parametrize(
+    "value", [[1, [2, None]], {"a": {1, 2}, "b": [1]}, ((1,), b"x"), {1, 2, 3}, (1, "x"), b"\0\1", 1.5, "é😀"]
+)
 async def test_modify_of_any_value(make_cache: MakeCache, value: object) -> None:
     """The bytes of every kind of value come back as they were, so that modify succeeds at once."""
     cache = await make_cache(str, Any)
@@ -240,7 +244,9 @@ def test_ttl_in_milliseconds(ttl: Any, milliseconds: int) -> None:
     assert _milliseconds(ttl) == milliseconds
 
 
-@pytest.mark.parametrize("ttl", [0, -1, 0.0, -0.5, -math.inf, math.nan, timedelta(0), timedelta(seconds=-1), 1e30, 1 << 70])
+@pytest.mark.parametrize(
+    "ttl", [0, -1, 0.0, -0.5, -math.inf, math.nan, timedelta(0), timedelta(seconds=-1), 1e30, 1 << 70]
+)
 async def test_ttl_out_of_range(cache: IntStr, ttl: Any) -> None:
     """A ttl that is not above 0, or beyond 64 bits, is a ValueError wherever it is given."""
     with pytest.raises(ValueError, match="ttl"):
@@ -411,8 +417,9 @@ async def test_name_raw_repr(cache: IntStr) -> None:
 
 async def test_cache_that_is_gone(client: ig.Client) -> None:
     """Every operation on a dropped cache is CacheNotFound, also those in bulk."""
-    cache = await client.cache("mapping_dropped", int, str)
-    await client.drop("mapping_dropped")
+    name = f"mapping_dropped_{os.getpid()}"
+    cache = await client.cache(name, int, str)
+    await client.drop(name)
     for call in (
         lambda: cache[1],
         lambda: cache.set(1, "x"),

@@ -48,6 +48,7 @@ async def test_partition(filled: IntStr) -> None:
     assert sorted(found) == list(range(COUNT))
 
 
+@pytest.mark.usefixtures("cluster")  # two nodes
 async def test_local(filled: IntStr) -> None:
     """A local view has the primary entries of one node: some and not all."""
     assert 0 < await filled.items(local=True).count() < COUNT
