@@ -68,15 +68,25 @@ async def second_release(url: str) -> None:
         await purchases.save(ig.evolve(purchase, note="ring twice"))
         (row,) = await client.sql("SELECT COUNT(*) AS n, SUM(total) AS total FROM Purchase", schema=purchases.name)
         print(f"{row.n} purchases, {row.total} in all")
-        await client.drop(purchases.name)
+
+
+async def both_releases(url: str) -> None:
+    """While some programs run the first release still: what they don't know, they keep."""
+    async with ig.connect(url, registry=FIRST) as old, ig.connect(url, registry=SECOND) as new:
+        purchases = await old.cache(Purchase, key=int)
+        await purchases.modify(1, lambda purchase: ig.evolve(purchase, customer="anna"))
+        purchase = await (await new.cache(PurchaseWithNote, key=int))[1]
+        print(f"after the first release has written it again: customer {purchase.customer}, note {purchase.note!r}")
+        await new.drop(purchases.name)
 
 
 async def main() -> None:
-    """One release after the other, on one cluster."""
+    """One release after the other, then both, on one cluster."""
     async with AsyncExitStack() as stack:
         url = os.environ.get("IGNITEMAP_URL") or (await stack.enter_async_context(ig.local.cluster())).url
         await first_release(url)
         await second_release(url)
+        await both_releases(url)
 
 
 if __name__ == "__main__":

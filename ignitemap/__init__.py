@@ -11,8 +11,6 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from ignitemap.abc import AsyncMapping, AsyncMutableMapping, AsyncSet
 from ignitemap.exceptions import (
     AuthenticationError,
@@ -57,6 +55,7 @@ from ignitemap.exceptions import (
 from ignitemap.ignite import Client, connect
 from ignitemap.mapping.cache import Cache
 from ignitemap.mapping.rows import Row, Rows
+from ignitemap.models.evolving import evolve
 from ignitemap.models.fields import Array, Byte, Char, Double, Float, Index, Int, Long, Short, field, key, sql
 from ignitemap.models.registry import Registry, key_class, model
 from ignitemap.models.registry import enum_ as enum

@@ -89,7 +89,8 @@ class Row:
         return dict(zip(self._names, self._values, strict=True))
 
 
-Sequence.register(Row)
+# typeshed does not say that it is an ABC
+Sequence.register(Row)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 
 class Rows(Sequence[Row]):
@@ -118,9 +119,11 @@ class Rows(Sequence[Row]):
 class Query:
     """A statement that is about to run: ``await`` it for `Rows`, or stream it.
 
-    async with client.sql("select name, age from Person where age > ?", 30) as rows:
-        async for row in rows:
-            print(row.name)
+    Streaming::
+
+        async with client.sql("select name, age from Person where age > ?", 30) as rows:
+            async for row in rows:
+                print(row.name)
     """
 
     def __init__(self, statement: str, make_cursor: Callable[[], AioSqlFieldsCursor]) -> None:

@@ -526,7 +526,56 @@ class GetBinaryConfiguration(Request[tuple[boolean, i8]]):
     """Whether footers are compact, and the name mapper: 0 full names, 1 simple names, 2 custom."""
 
 
+# --- transactions ---------------------------------------------------------------------------------------------------
+
+
+@operation(4000, effect="bound")
+class TxStart(Request[i32]):
+    """Start a transaction; its id on this connection. The server checks none of the ranges."""
+
+    concurrency: i8
+    isolation: i8
+    timeout: i64 = 0
+    label: nullable_text = None
+
+
+@operation(4001, effect="bound")
+class TxEnd(Request[None]):
+    """Commit or roll back; a rollback of what has ended already succeeds."""
+
+    transaction: i32
+    commit: boolean
+
+
 # --- cluster --------------------------------------------------------------------------------------------------------
+
+
+@operation(5000, effect="read")
+class ClusterGetState(Request[i8]):
+    """0 inactive, 1 active, 2 active and read-only. Servers without CLUSTER_STATES answer a boolean: the same byte."""
+
+
+@operation(5001, effect="update")
+class ClusterChangeState(Request[None]):
+    """Change the state of the cluster; in-memory data is lost by a forced deactivation."""
+
+    state: i8
+    force_deactivation: Annotated[boolean, When(Feature.FORCE_DEACTIVATION_FLAG)] = False
+
+
+@operation(5002, effect="update")
+class ClusterChangeWalState(Request[boolean]):
+    """Switch a cache's write-ahead log on or off; whether that changed it."""
+
+    cache: text
+    enable: boolean
+
+
+@operation(5003, effect="read")
+class ClusterGetWalState(Request[boolean]):
+    """Whether a cache's write-ahead log is on."""
+
+    cache: text
 
 
 @record

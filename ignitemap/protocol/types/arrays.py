@@ -15,10 +15,13 @@ from ignitemap.exceptions import DecodeError, EncodeTypeError, EncodeValueError
 from ignitemap.protocol.codecs import (
     MAX_DECODE_DEPTH,
     MAX_ENCODE_DEPTH,
+    NATIVE_DEPTH,
     Codecs,
     Decoder,
     Encoder,
     Spec,
+    Steps,
+    Walker,
     cannot_hold,
     out_of_range,
     too_deep,
@@ -26,6 +29,7 @@ from ignitemap.protocol.codecs import (
 )
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.decimal import DECIMAL
+from ignitemap.protocol.types.deep import read_deep, walk_items
 from ignitemap.protocol.types.enums import read_type_id
 from ignitemap.protocol.types.handles import follow
 from ignitemap.protocol.types.numeric import BOOL, BYTE, DOUBLE, FLOAT, INT, LONG, SHORT, exact_float, exact_single
@@ -51,7 +55,9 @@ __all__ = [
     "UUID_ARRAY",
     "array_of",
     "decode_items",
+    "object_array_head",
     "object_array_of",
+    "object_array_walker",
     "register",
 ]
 
@@ -304,26 +310,26 @@ def encode_tuple(codecs: Codecs, out: bytearray, value: tuple[Any, ...]) -> None
     codecs.depth -= 1
 
 
-def object_array_head(buf: bytes, pos: int) -> tuple[int, int]:
-    """The count of an Object[] and where its items start."""
+def object_array_head(buf: bytes, pos: int) -> tuple[int, int, int]:
+    """The component type id and the count of an Object[], and where its items start."""
     component, count = unpack_component(buf, pos)
     if component:
         pos += 8
     else:  # the name of an unregistered class comes in between
-        _, pos = read_type_id(buf, pos)
+        component, pos = read_type_id(buf, pos)
         count = unpack_count(buf, pos)[0]
         pos += 4
     if count > len(buf) - pos:
         raise codes.out_of_bytes(codes.OBJECT_ARRAY, pos)
-    return count, pos
+    return component, count, pos
 
 
 def decode_object_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[tuple[Any, ...], int]:
     """Read an Object[] as a tuple."""
     codecs.depth += 1
-    if codecs.depth > MAX_DECODE_DEPTH:
-        raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
-    count, pos = object_array_head(buf, pos)
+    if codecs.depth > NATIVE_DEPTH:
+        return read_deep(codecs, buf, pos)
+    _, count, pos = object_array_head(buf, pos)
     decoders = codecs.decoders
     items: list[Any] = []
     for _ in range(count):
@@ -331,6 +337,18 @@ def decode_object_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[tuple[Any
         items.append(item)
     codecs.depth -= 1
     return tuple(items), pos
+
+
+def object_array_walker(make: Callable[[int, list[Any]], Any]) -> Walker:
+    """The walker of object arrays in a profile that makes its value of the component type id and the items by ``make``.
+    """
+
+    def walk(codecs: Codecs, buf: bytes, pos: int) -> Steps:
+        component, count, pos = object_array_head(buf, pos)
+        items, pos = yield from walk_items(codecs, buf, pos, count)
+        return make(component, items), pos
+
+    return walk
 
 
 def decode_typed_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[Any], int]:
@@ -375,7 +393,7 @@ def decode_items(
         count, _ = unpack_collection(buf, pos)
         pos += 5
     elif code == codes.OBJECT_ARRAY:
-        count, pos = object_array_head(buf, pos)
+        _, count, pos = object_array_head(buf, pos)
     elif code in TYPED:
         count = unpack_count(buf, pos)[0]
         pos += 4
@@ -529,3 +547,4 @@ def register(codecs: Codecs) -> None:
     for code in TYPED:
         codecs.decoders[code] = decode_typed_array
     codecs.decoders[codes.OBJECT_ARRAY] = decode_object_array
+    codecs.walkers[codes.OBJECT_ARRAY] = object_array_walker(lambda component, items: tuple(items))

@@ -3,24 +3,39 @@
 The elements of sets are written in the order of their bytes, so that equal sets have equal bytes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import mul
 from struct import Struct
 from typing import Any, Final, TypeVar, cast
 
 from ignitemap.exceptions import DecodeError, EncodeValueError, ModelError
 from ignitemap.protocol.codecs import (
-    MAX_DECODE_DEPTH,
     MAX_ENCODE_DEPTH,
+    NATIVE_DEPTH,
     Codecs,
     Spec,
+    Steps,
+    Walker,
     cannot_hold,
     too_deep,
     wrong_type,
 )
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.arrays import ANY_COMPONENT, decode_items
+from ignitemap.protocol.types.deep import read_deep, walk_items
 
-__all__ = ["check_hashes", "frozenset_of", "list_of", "register", "set_of", "tuple_of", "tuple_shape"]
+__all__ = [
+    "check_hashes",
+    "collection_head",
+    "collection_walker",
+    "frozenset_of",
+    "list_of",
+    "register",
+    "set_of",
+    "tuple_of",
+    "tuple_shape",
+]
 
 T = TypeVar("T")
 S = TypeVar("S", set[Any], frozenset[Any])
@@ -39,15 +54,19 @@ HASH_SET: Final = 3
 LINKED_HASH_SET: Final = 4
 SETS: Final = frozenset((USER_SET, HASH_SET))
 
-# A cluster can send UUIDs, Decimals or floats that all have one hash: a dict of them would take quadratic time.
+# A cluster can send UUIDs, Decimals, floats or tuples that all have one hash: a dict of them would take quadratic time.
+# Pairs of elements with one hash are what costs; chance makes next to none, and powers of two 33 of each hash.
 SMALL: Final = 64
-MAX_SHARING: Final = 8
+MAX_SHARING: Final = 40
 
 
 def check_hashes(items: list[Any]) -> None:
     """Refuse elements so many of which share a hash that it cannot be chance. Raises TypeError for an unhashable."""
-    if len(items) > SMALL and len(set(map(hash, items))) * MAX_SHARING < len(items):
-        raise DecodeError("too many elements share one hash code")
+    size = len(items)
+    if size > SMALL and len(set(map(hash, items))) != size:
+        sharing = Counter(map(hash, items)).values()
+        if sum(map(mul, sharing, sharing)) > MAX_SHARING * size:
+            raise DecodeError("too many elements share one hash code")
 
 
 def make_set(build: Callable[[list[T]], S], items: list[T]) -> S:
@@ -108,28 +127,50 @@ def encode_frozenset(codecs: Codecs, out: bytearray, value: frozenset[Any]) -> N
     encode_sorted(codecs, out, value, LINKED_HASH_SET)
 
 
+def collection_head(buf: bytes, pos: int) -> tuple[int, int]:
+    """The count and the kind of the collection whose count is at ``pos``."""
+    count: int
+    kind: int
+    count, kind = unpack_collection(buf, pos)
+    if count > len(buf) - pos - 5:
+        raise codes.out_of_bytes(codes.COLLECTION, pos - 1)
+    if not USER_SET <= kind <= LINKED_HASH_SET:
+        raise DecodeError(f"{kind} is not a kind of collection", offset=pos)
+    return count, kind
+
+
+def make_collection(kind: int, items: list[Any]) -> Any:
+    """A list, set or frozenset, as the kind of the collection says."""
+    if USER_COLLECTION <= kind <= LINKED_LIST:
+        return items
+    return make_set(set if kind in SETS else frozenset, items)
+
+
 def decode_collection(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     """Read a collection; its kind decides between list, set and frozenset."""
     codecs.depth += 1
-    if codecs.depth > MAX_DECODE_DEPTH:
-        raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
-    count, kind = unpack_collection(buf, pos)
+    if codecs.depth > NATIVE_DEPTH:
+        return read_deep(codecs, buf, pos)
+    count, kind = collection_head(buf, pos)
     pos += 5
-    if count > len(buf) - pos:
-        raise codes.out_of_bytes(codes.COLLECTION, pos - 6)
     decoders = codecs.decoders
     items: list[Any] = []
     for _ in range(count):
         item, pos = decoders[buf[pos]](codecs, buf, pos + 1)
         items.append(item)
     codecs.depth -= 1
-    if USER_COLLECTION <= kind <= LINKED_LIST:
-        return items, pos
-    if kind in SETS:
-        return make_set(set, items), pos
-    if kind == LINKED_HASH_SET:
-        return make_set(frozenset, items), pos
-    raise DecodeError(f"{kind} is not a kind of collection", offset=pos)
+    return make_collection(kind, items), pos
+
+
+def collection_walker(make: Callable[[int, list[Any]], Any]) -> Walker:
+    """The walker of collections in a profile that makes its value of the kind and the items by ``make``."""
+
+    def walk(codecs: Codecs, buf: bytes, pos: int) -> Steps:
+        count, kind = collection_head(buf, pos)
+        items, pos = yield from walk_items(codecs, buf, pos + 5, count)
+        return make(kind, items), pos
+
+    return walk
 
 
 def require_hashable(of: str, item: Spec[Any]) -> None:
@@ -285,3 +326,4 @@ def register(codecs: Codecs) -> None:
     codecs.encoders[set] = encode_set
     codecs.encoders[frozenset] = encode_frozenset
     codecs.decoders[codes.COLLECTION] = decode_collection
+    codecs.walkers[codes.COLLECTION] = collection_walker(make_collection)

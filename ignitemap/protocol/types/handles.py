@@ -31,12 +31,70 @@ MAX_REPEATED: Final = 1 << 16
 again once at most; but handles to a value, to what is inside it, and so on, add up."""
 
 
-def start_following(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[int, tuple[Any, int] | None]:
-    """Where the handle whose type code is at ``pos`` refers to, and what was read there if it was."""
+def target_of(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[int, tuple[Any, int] | None]:
+    """Where the handle whose type code is at ``pos`` refers to, and what is there if it was read before.
+
+    Otherwise it is now being read, and `remember` ends that.
+    """
     target = pos - unpack_distance(buf, pos + 1)[0]
     if not 0 <= target < pos:
         raise DecodeError("a handle to outside of the object", offset=pos)
     if not codecs.repeated:
         codecs.followed.clear()  # it is of another call
-    known = codecs.followed.setdefault((decode, target))
-    return target, known
+    codecs.repeated += 1
+    place = decode, target
+    if place not in codecs.followed:
+        codecs.followed[place] = None
+        return target, None
+    found = codecs.followed[place]
+    if found is None:
+        raise DecodeError("a value that contains itself", offset=pos)
+    return target, found
+
+
+def remember(codecs: Codecs, buf: bytes, target: int, decode: Decoder, found: tuple[Any, int]) -> None:
+    """Note what was read for a handle, and what that cost."""
+    codecs.followed[decode, target] = found
+    codecs.repeated += found[1] - target
+    if codecs.repeated > MAX_REPEATED + len(buf):
+        raise DecodeError("handles repeat too much", offset=target)
+
+
+def follow(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[Any, int]:
+    """Read with ``decode`` what the handle whose type code is at ``pos`` refers to."""
+    target, found = target_of(codecs, buf, pos, decode)
+    if found is None:
+        codecs.depth += 1
+        if codecs.depth > MAX_DECODE_DEPTH:
+            raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
+        found = decode(codecs, buf, target)
+        codecs.depth -= 1
+        remember(codecs, buf, target, decode, found)
+    return found[0], pos + 5
+
+
+def decode_handle(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+    """Read what a handle refers to."""
+    if codecs.depth >= NATIVE_DEPTH:
+        codecs.depth += 1
+        return read_deep(codecs, buf, pos)
+    return follow(codecs, buf, pos - 1, decode_object)
+
+
+def walk_handle(codecs: Codecs, buf: bytes, pos: int) -> Steps:
+    """Read what a handle refers to, without recursion."""
+    target, found = target_of(codecs, buf, pos - 1, decode_object)
+    if found is None:
+        walk = codecs.walkers.get(buf[target])
+        if walk is None:
+            found = decode_object(codecs, buf, target)
+        else:
+            found = yield walk, target + 1
+        remember(codecs, buf, target, decode_object, found)
+    return found[0], pos + 4
+
+
+def register(codecs: Codecs) -> None:
+    """Add this family to a profile."""
+    codecs.decoders[codes.HANDLE] = decode_handle
+    codecs.walkers[codes.HANDLE] = walk_handle

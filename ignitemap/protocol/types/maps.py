@@ -1,5 +1,6 @@
 """Maps: a dict keeps its order, as a LinkedHashMap."""
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final, TypeVar, cast
 
@@ -7,16 +8,31 @@ from ignitemap.exceptions import DecodeError, EncodeValueError
 from ignitemap.protocol.codecs import (
     MAX_DECODE_DEPTH,
     MAX_ENCODE_DEPTH,
+    NATIVE_DEPTH,
     Codecs,
     Spec,
+    Steps,
+    Walker,
     too_deep,
     wrong_type,
 )
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.collections import check_hashes, require_hashable
+from ignitemap.protocol.types.deep import read_deep, walk_items
 from ignitemap.protocol.types.handles import follow
 
-__all__ = ["decode_map", "dict_of", "encode_dict", "register"]
+__all__ = [
+    "HASH_MAP",
+    "LINKED_HASH_MAP",
+    "USER_MAP",
+    "decode_map",
+    "dict_of",
+    "encode_dict",
+    "make_dict",
+    "map_head",
+    "map_walker",
+    "register",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,8 +65,8 @@ def encode_dict(codecs: Codecs, out: bytearray, value: dict[Any, Any]) -> None:
     codecs.depth -= 1
 
 
-def map_head(buf: bytes, pos: int) -> int:
-    """The number of entries of the map whose count is at ``pos``."""
+def map_head(buf: bytes, pos: int) -> tuple[int, int]:
+    """The number of entries and the kind of the map whose count is at ``pos``."""
     count: int
     kind: int
     count, kind = unpack_map(buf, pos)
@@ -58,7 +74,7 @@ def map_head(buf: bytes, pos: int) -> int:
         raise codes.out_of_bytes(codes.MAP, pos - 1)
     if not USER_MAP <= kind <= LINKED_HASH_MAP:
         raise DecodeError(f"{kind} is not a kind of map", offset=pos)
-    return count
+    return count, kind
 
 
 def make_dict(keys: list[K], values: list[V]) -> dict[K, V]:
@@ -76,9 +92,9 @@ def make_dict(keys: list[K], values: list[V]) -> dict[K, V]:
 def decode_map(codecs: Codecs, buf: bytes, pos: int) -> tuple[dict[Any, Any], int]:
     """Read a map of any kind as a dict."""
     codecs.depth += 1
-    if codecs.depth > MAX_DECODE_DEPTH:
-        raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
-    count = map_head(buf, pos)
+    if codecs.depth > NATIVE_DEPTH:
+        return read_deep(codecs, buf, pos)
+    count, _ = map_head(buf, pos)
     pos += 5
     decoders = codecs.decoders
     keys: list[Any] = []
@@ -90,6 +106,17 @@ def decode_map(codecs: Codecs, buf: bytes, pos: int) -> tuple[dict[Any, Any], in
         values.append(value)
     codecs.depth -= 1
     return make_dict(keys, values), pos
+
+
+def map_walker(make: Callable[[int, dict[Any, Any]], Any]) -> Walker:
+    """The walker of maps in a profile that makes its value of the kind and the entries by ``make``."""
+
+    def walk(codecs: Codecs, buf: bytes, pos: int) -> Steps:
+        count, kind = map_head(buf, pos)
+        items, pos = yield from walk_items(codecs, buf, pos + 5, 2 * count)
+        return make(kind, make_dict(items[::2], items[1::2])), pos
+
+    return walk
 
 
 def dict_of(key: Spec[K], value: Spec[V]) -> Spec[dict[K, V]]:
@@ -119,7 +146,7 @@ def dict_of(key: Spec[K], value: Spec[V]) -> Spec[dict[K, V]]:
         codecs.depth += 1
         if codecs.depth > MAX_DECODE_DEPTH:
             raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
-        count = map_head(buf, pos + 1)
+        count, _ = map_head(buf, pos + 1)
         pos += 6
         keys: list[K] = []
         values: list[V] = []
@@ -138,3 +165,4 @@ def register(codecs: Codecs) -> None:
     """Add this family to a profile."""
     codecs.encoders[dict] = encode_dict
     codecs.decoders[codes.MAP] = decode_map
+    codecs.walkers[codes.MAP] = map_walker(lambda kind, entries: entries)

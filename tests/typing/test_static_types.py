@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
-SAMPLE = Path(__file__).with_name("abc_types.py")
-ROOT = SAMPLE.parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SAMPLES = [HERE / "abc_types.py", HERE / "cache_types.py"]
+
+in_each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
 
 
-def marked_lines() -> list[int]:
+def marked_lines(sample: Path) -> list[int]:
     """The numbers of the lines that a checker has to reject."""
-    return [number for number, line in enumerate(SAMPLE.read_text().splitlines(), 1) if line.endswith("# error")]
+    return [number for number, line in enumerate(sample.read_text().splitlines(), 1) if line.endswith("# error")]
 
 
-def test_mypy() -> None:
+@in_each_sample
+def test_mypy(sample: Path) -> None:
     """Mypy in strict mode rejects exactly the marked lines."""
     mypy = pytest.importorskip("mypy.api")
     output, errors, _ = mypy.run(
@@ -27,20 +31,21 @@ def test_mypy() -> None:
             "--config-file=",
             "--explicit-package-bases",
             f"--cache-dir={ROOT / '.mypy_cache' / 'tests'}",
-            str(SAMPLE),
+            str(sample),
         ]
     )
     assert errors == ""
-    found = re.findall(r"abc_types\.py:(\d+): error: (.*)", output)
-    assert sorted({int(number) for number, _ in found}) == marked_lines(), output
+    found = re.findall(rf"{sample.stem}\.py:(\d+): error: (.*)", output)
+    assert sorted({int(number) for number, _ in found}) == marked_lines(sample), output
 
 
-def test_pyright(tmp_path: Path) -> None:
+@in_each_sample
+def test_pyright(sample: Path, tmp_path: Path) -> None:
     """Pyright in strict mode rejects exactly the marked lines."""
     pytest.importorskip("pyright")
     # A configuration of its own: the package's says nothing about tests.
     config = {
-        "include": [os.path.relpath(SAMPLE, tmp_path)],
+        "include": [os.path.relpath(sample, tmp_path)],
         "extraPaths": [str(ROOT)],
         "typeCheckingMode": "strict",
         "reportUnusedVariable": "none",
@@ -57,4 +62,4 @@ def test_pyright(tmp_path: Path) -> None:
     )
     report = json.loads(run.stdout)
     found = {item["range"]["start"]["line"] + 1 for item in report["generalDiagnostics"]}
-    assert sorted(found) == marked_lines(), run.stdout
+    assert sorted(found) == marked_lines(sample), run.stdout
