@@ -203,9 +203,9 @@ class Client:
                 ) from None
         await session.know_affinity(ref.cache_id)
         typed = AioCache(self.raw, name, types=self.raw.entry_types(key_spec, value_spec))
-        keyed = model if model is not None and model.schema.key_fields else None
+        keyed: Any = model if model is not None and model.schema.key_fields else None
         table = None if model is None else f'"{name}".{simple_name(model.type_name).upper()}'
-        return Cache(AioCache(self.raw, name), typed, keyed, table=table)
+        return Cache[Any, Any](AioCache(self.raw, name), typed, keyed, table=table)
 
     async def cache_names(self) -> list[str]:
         """The names of all user caches."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import inspect
+import pickle
 import ssl
 import uuid
 from collections.abc import AsyncIterator
@@ -195,6 +196,10 @@ def test_options_by_pyignites_names() -> None:
         {"use_ssl": True, "ssl_ciphers": "NO SUCH"},
         {"use_ssl": True, "ssl_version": ssl.PROTOCOL_TLSv1},
         {"username": "u"},
+        {"retry": "always"},
+        {"naive_datetime": "guess"},
+        {"timeout": 0},
+        {"max_in_flight": 0},
     ],
     ids=lambda options: next(reversed(options)),
 )
@@ -273,6 +278,22 @@ async def test_settings_that_are_refused(client: raw.AioClient, settings: Any) -
     """Settings without a name, with an unknown code or an impossible value are a ParameterError, and nothing is sent."""
     with pytest.raises(raw.ParameterError):
         await client.create_cache(settings)
+
+
+async def test_create_from_a_cache_config(client: raw.AioClient) -> None:
+    """A CacheConfig creates a cache too, as one object with named fields."""
+    name = f"raw-{uuid.uuid4()}"
+    cache = await client.get_or_create_cache(raw.CacheConfig(name=name, backups=1))
+    settings = await cache.settings()
+    assert settings is not None
+    assert settings[raw.PROP_BACKUPS_NUMBER] == 1
+    await cache.destroy()
+
+
+def test_a_client_is_not_pickled() -> None:
+    """A client refuses to be pickled, and says what to do instead."""
+    with pytest.raises(TypeError, match="connect anew"):
+        pickle.dumps(raw.AioClient())
 
 
 async def test_get_cache_takes_the_name_alone(client: raw.AioClient) -> None:
@@ -467,23 +488,24 @@ async def test_expiry(cache: raw.AioCache) -> None:
 
 async def test_sql(client: raw.AioClient) -> None:
     """client.sql reads rows as lists page by page, with its arguments, and fails as SQLError."""
-    table = f"RAW_{uuid.uuid4().hex}"
+    table = f"RAW_{uuid.uuid4().hex}".upper()
     for statement in (
         f"CREATE TABLE {table} (id INT PRIMARY KEY, name VARCHAR)",
         f"INSERT INTO {table} VALUES (1, 'one'), (2, 'two'), (3, 'three')",
     ):
-        async with client.sql(statement):
-            pass
+        await client.sql(statement)
     async with client.sql(f"SELECT id, name FROM {table} WHERE id > ? ORDER BY id", 1, [1]) as cursor:
         assert [list(row) async for row in cursor] == [[2, "two"], [3, "three"]]
     with pytest.raises(raw.SQLError) as caught:
-        async with client.sql("SELECT FROM nothing"):
-            pass
+        await client.sql("SELECT FROM nothing")
     assert isinstance(caught.value, SqlError)
     with pytest.raises(ConfigurationError):
         _ = client.sql("SELECT 1", page_size=0)
-    async with client.sql(f"DROP TABLE {table}"):
-        pass
+    cache = await client.get_cache(f"SQL_PUBLIC_{table}")
+    for where in (cache, cache.name, cache.cache_id):  # the cache's schema, whatever `schema` says
+        async with client.sql(f"SELECT COUNT(*) FROM {table}", schema="nowhere", cache=where) as cursor:
+            assert [list(row) async for row in cursor] == [[3]]
+    await client.sql(f"DROP TABLE {table}")
 
 
 # --- hints ------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from ignitemap.protocol.connection import (
     Failure,
     Notification,
     Role,
-    Topology,
 )
 from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Accepted, Handshake, Refused
 
@@ -110,7 +109,7 @@ class NodeConnection(asyncio.BufferedProtocol):
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._on_topology = on_topology
         self._on_lost = on_lost
-        self._topology = Topology()
+        self._topology = self.protocol.topology
         self._transport: asyncio.Transport | None = None
         self._landing = memoryview(bytearray(LANDING_BUFFER))
         self._paused = False
@@ -377,6 +376,7 @@ class NodeConnection(asyncio.BufferedProtocol):
             raise ConnectionLost(sent=False, cause=self.failure)
         self.opened = self._loop.create_future()
         self.protocol = Connection(Role.CLIENT, handshake, max_frame=self.limits.frame)
+        self._topology = self.protocol.topology
         self._transport.write(b"".join(self.protocol.data_to_send()))
 
     def abort(self, cause: BaseException | None = None) -> None:

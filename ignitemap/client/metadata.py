@@ -49,6 +49,9 @@ class Metadata:
                 return
             found = await self._fetch(binary_type.id)
             united = binary_type if found is None else _unite(found, binary_type)
+            if united == found:
+                self.known.announced.update(wanted)
+                return
             try:
                 await self._call(RegisterBinaryTypeName(JAVA, binary_type.id, binary_type.name))
                 await self._call(PutBinaryType(_block(united)))

@@ -62,9 +62,10 @@ def enum_type(name: str, constants: Mapping[str, int]) -> BinaryType:
 class KnownTypes:
     """What one client knows of its cluster's types: learned from it (``types``), or announced to it.
 
-    ``announced`` holds (type id, schema id) pairs that the cluster is known to have, so that an encoder decides
-    with one set lookup whether a type must be announced before its first object is sent. ``absent`` holds the
-    pairs that the cluster was asked for and did not have, so that it is asked once.
+    ``announced`` holds the (type id, schema id) pairs that the program has announced, so that an encoder decides with
+    one set lookup whether a type must be announced before its first object is sent. What was only learned is not among
+    them: a schema is names in order, and their types may differ from the program's. ``absent`` holds the pairs that
+    the cluster was asked for and did not have, so that it is asked once.
     """
 
     __slots__ = ("absent", "affinity_fields", "announced", "orders", "types")
@@ -86,9 +87,6 @@ class KnownTypes:
         self.types[known.id] = known
         for schema, order in known.schemas.items():
             self.orders[known.id, schema] = order
-            self.announced.add((known.id, schema))
-        if known.constants is not None:
-            self.announced.add((known.id, ENUM_SCHEMA))
         if known.affinity_field is not None:
             self.affinity_fields[known.id] = field_id(known.affinity_field)
         self.absent.difference_update([(known.id, schema) for schema in known.schemas])

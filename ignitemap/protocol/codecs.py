@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Generator
 from decimal import DecimalException
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import attrs
 
@@ -31,6 +31,7 @@ __all__ = [
     "Decoder",
     "Encoder",
     "EntryTypes",
+    "Followed",
     "Hinted",
     "NaiveDatetime",
     "SchemaMissing",
@@ -149,6 +150,16 @@ class Hinted:
         self.spec = spec
 
 
+class Followed(NamedTuple):
+    """What a handle stands for."""
+
+    value: Any
+    size: int
+    """In bytes, with all that the handles in it stand for."""
+    depth: int
+    """How deep it was read; there and above it does not nest too deep."""
+
+
 class Codecs:
     """One client's codecs in one result profile: tables by class and by type code, and what the cluster knows.
 
@@ -162,12 +173,14 @@ class Codecs:
         "depth",
         "encoders",
         "enum_decoders",
+        "expanded",
         "followed",
         "known",
         "naive_datetime",
         "object_decoders",
         "repeated",
         "resolver",
+        "shared",
         "unannounced",
         "walkers",
     )
@@ -194,8 +207,13 @@ class Codecs:
         self.unannounced: list[BinaryType] = []
         self.depth = 0
         self.repeated = 0  # bytes read again through handles; the caller resets it together with depth
-        self.followed: dict[tuple[Decoder, int], tuple[Any, int] | None] = {}
-        """What handles refer to in the present buffer, None while it is being read; types/handles.py empties it."""
+        # These two belong to types/handles.py, which resets them where it finds `repeated` reset.
+        self.followed: dict[tuple[Decoder, int], Followed | None] = {}
+        """What handles refer to, by how and where it was read; None while it is being read."""
+        self.expanded = 0
+        """The bytes that all handles stand for."""
+        self.shared: bytes | None = None
+        """The buffer that a BinaryObject is being read from: objects inside it keep all of it, for their handles."""
 
     def find_encoder(self, cls: type) -> Encoder:
         """The encoder of a class that is not in the table yet: a registered class, else its nearest known base.

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from ignitemap.client.client import AioClient, Options
 from ignitemap.client.connection import Address
 from ignitemap.client.session import Session
-from ignitemap.protocol.codecs import UNTYPED, Hinted
+from ignitemap.protocol.codecs import UNTYPED
 from ignitemap.protocol.codegen import compile_server_side
 from ignitemap.protocol.connection import (
     Connection,
@@ -133,7 +133,11 @@ class FakeConnection(asyncio.Protocol):
                 self.node.handshakes.append(event.handshake)
                 self.node.on_handshake(self, event.handshake)
             elif isinstance(event, IncomingRequest):
-                operation = OPERATIONS[event.operation]
+                operation = OPERATIONS.get(event.operation)
+                if operation is None:
+                    self.protocol.send_failure(event.id, Failure(2, f"Invalid request op code: {event.operation}"))
+                    self.flush()
+                    continue
                 codec = compile_server_side(operation, UNTYPED)
                 self.requests.append(operation)
                 request = codec.decode(self.node.codecs, self.protocol.context, event.body)
@@ -310,8 +314,3 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0)
-
-
-def plain(value: Any) -> Any:
-    """A value without its hint."""
-    return value.value if isinstance(value, Hinted) else value

@@ -59,6 +59,7 @@ class Side:
                 each, fields={**found.fields, **each.fields}, schemas={**found.schemas, **each.schemas}
             )
         self.codecs.known.learn(each)
+        self.codecs.known.announced.update((each.id, schema) for schema in each.schemas)
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ after another, raw data, the footer with the fields' offsets, and where there ar
 of the raw data. All offsets count from the object's own 0x67.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from ignitemap.exceptions import DecodeError
+from ignitemap.exceptions import DecodeError, EncodeValueError
 from ignitemap.protocol.binary_type import BinaryType, KnownTypes
 from ignitemap.protocol.codecs import (
     MALFORMED,
@@ -23,6 +23,7 @@ from ignitemap.protocol.codecs import (
 )
 from ignitemap.protocol.hashing import bytes_hash, type_id as id_of
 from ignitemap.protocol.types import codes
+from ignitemap.protocol.types.extent import FIXED_SIZES, ITEM_SIZES, NAMED_IF_ZERO
 from ignitemap.protocol.types.text import read_str
 
 __all__ = [
@@ -229,25 +230,28 @@ class BinaryObject:
 
     It is inert: no class is made from what a cluster says. Fields are read each time they are asked for, by item or by
     attribute, and it writes back byte-identical. Two of them are equal if their bytes are.
+
+    An object that was read from a field of another one may refer to something that stands in the other and not in
+    itself, its parent for one. It can be read on and on, but only the outer one can be written.
     """
 
-    __slots__ = ("_codecs", "_data", "_header", "_type")
+    __slots__ = ("_codecs", "_data", "_start", "_type")
 
-    def __init__(self, codecs: Codecs, data: bytes, header: Header, binary_type: BinaryType | None) -> None:
+    def __init__(self, codecs: Codecs, data: bytes, start: int, binary_type: BinaryType | None) -> None:
         self._codecs = codecs
-        self._data = data
-        self._header = header
+        self._data = data  # of the outermost object that this one was read from: handles may point to all of it
+        self._start = start
         self._type = binary_type
 
     @property
     def type_id(self) -> int:
         """The id of the type."""
-        return self._header.type_id
+        return self._header().type_id
 
     @property
     def schema_id(self) -> int:
         """The id of the schema: which of the type's fields this object has."""
-        return self._header.schema_id
+        return self._header().schema_id
 
     @property
     def binary_type(self) -> BinaryType | None:
@@ -292,15 +296,15 @@ class BinaryObject:
         return name in self._spans()
 
     def __bytes__(self) -> bytes:
-        return self._data
+        return self._data[self._start : self._header().end]  # no copy where it is all of them
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BinaryObject):
             return NotImplemented
-        return self._data == other._data
+        return bytes(self) == bytes(other)
 
     def __hash__(self) -> int:
-        return hash(self._data)
+        return hash(bytes(self))
 
     def __repr__(self) -> str:
         try:
@@ -309,8 +313,12 @@ class BinaryObject:
             return f"<BinaryObject of the type with the id {self.type_id}>"
         return f"<BinaryObject {self.type_name} ({fields})>"
 
+    def _header(self) -> Header:
+        # Not kept: a page of small objects would take several times the memory.
+        return parse_header(self._data, self._start)
+
     def _spans(self) -> dict[str, tuple[int, int]]:
-        header, binary_type = self._header, self._type
+        header, binary_type = self._header(), self._type
         if binary_type is None:
             raise DecodeError(f"the cluster has no metadata for the type with the id {header.type_id}")
         order = None
@@ -318,7 +326,7 @@ class BinaryObject:
             order = binary_type.schemas.get(header.schema_id)
             if order is None:
                 raise DecodeError(f"the cluster has no schema {header.schema_id} of {binary_type.name}")
-        offsets = offsets_of(header, order, self._data, 0)
+        offsets = offsets_of(header, order, self._data, self._start)
         ends = [*offsets.values(), header.fields_end][1:]
         spans: dict[str, tuple[int, int]] = {}
         for (field, start), end in zip(offsets.items(), ends, strict=True):
@@ -331,8 +339,8 @@ class BinaryObject:
     def _read(self, name: str, start: int, end: int) -> Any:
         codecs = self._codecs
         # Somebody may ask in the middle of another decode, say from the hash of a key.
-        outer = codecs.depth, codecs.repeated
-        codecs.depth = codecs.repeated = 0
+        outer = codecs.depth, codecs.repeated, codecs.expanded, codecs.followed, codecs.shared
+        codecs.depth, codecs.repeated, codecs.expanded, codecs.followed, codecs.shared = 0, 0, 0, {}, self._data
         try:
             value, after = decode_object(codecs, self._data, start)
         except MALFORMED as error:
@@ -340,18 +348,31 @@ class BinaryObject:
         except SchemaMissing as missing:  # forgotten since: see KnownTypes.learn
             raise DecodeError(f"the schema of a type with the id {missing.type_id} must be read again") from missing
         finally:
-            codecs.depth, codecs.repeated = outer
+            codecs.depth, codecs.repeated, codecs.expanded, codecs.followed, codecs.shared = outer
         if after != end:
             raise DecodeError(f"field {name} of {self.type_name} does not end where the next one starts")
         return value
 
+    def check_whole(self) -> None:
+        """Raise EncodeValueError for an object that refers to what is not in its own bytes."""
+        if self._start:  # what stands first has nothing before it
+            with suppress(DecodeError, *MALFORMED):
+                for at, header in nested(self._data, self._header()):
+                    if header is None and at - unpack_uint(self._data, at + 1)[0] < self._start:
+                        raise EncodeValueError(
+                            f"this {self.type_name} refers to an object outside of it: write the one that it is in"
+                        )
+
 
 def encode_binary_object(codecs: Codecs, out: bytearray, value: BinaryObject) -> None:
     """Write an object as it was read."""
+    value.check_whole()
     out += bytes(value)
     binary_type = value.binary_type
-    if binary_type is not None and (binary_type.id, value.schema_id) not in codecs.known.announced:
-        codecs.announce(binary_type, value.schema_id)  # it may come from another cluster
+    if binary_type is not None:
+        known = codecs.known.types.get(binary_type.id)
+        if known is None or value.schema_id not in known.schemas:  # it comes from another cluster
+            codecs.announce(binary_type, value.schema_id)
 
 
 def need_schema(known: KnownTypes, header: Header) -> None:
@@ -365,60 +386,15 @@ def need_schema(known: KnownTypes, header: Header) -> None:
         raise SchemaMissing(header.type_id, header.schema_id)
 
 
-# What follows the type codes that have no objects inside: bytes, or bytes behind a count of items of a size.
-FIXED_SIZES: Final = {
-    codes.BYTE: 1,
-    codes.SHORT: 2,
-    codes.INT: 4,
-    codes.LONG: 8,
-    codes.FLOAT: 4,
-    codes.DOUBLE: 8,
-    codes.CHAR: 2,
-    codes.BOOL: 1,
-    codes.UUID: 16,
-    codes.DATE: 8,
-    codes.ENUM: 8,
-    codes.BINARY_ENUM: 8,
-    codes.TIMESTAMP: 12,
-    codes.TIME: 8,
-    codes.NULL: 0,
-    codes.HANDLE: 4,
-    # heads of what has objects inside: these follow on their own
-    codes.STRING_ARRAY: 4,
-    codes.UUID_ARRAY: 4,
-    codes.DATE_ARRAY: 4,
-    codes.DECIMAL_ARRAY: 4,
-    codes.TIMESTAMP_ARRAY: 4,
-    codes.TIME_ARRAY: 4,
-    codes.ENUM_ARRAY: 8,
-    codes.OBJECT_ARRAY: 8,
-    codes.COLLECTION: 5,
-    codes.MAP: 5,
-}
-ITEM_SIZES: Final = {
-    codes.STRING: 1,
-    codes.BYTE_ARRAY: 1,
-    codes.SHORT_ARRAY: 2,
-    codes.INT_ARRAY: 4,
-    codes.LONG_ARRAY: 8,
-    codes.FLOAT_ARRAY: 4,
-    codes.DOUBLE_ARRAY: 8,
-    codes.CHAR_ARRAY: 2,
-    codes.BOOL_ARRAY: 1,
-    codes.OPTIMIZED: 1,
-}
 OBJECTS: Final = frozenset((codes.OBJECT, codes.WRAPPED))
-NAMED_IF_ZERO: Final = frozenset((codes.ENUM, codes.BINARY_ENUM, codes.ENUM_ARRAY, codes.OBJECT_ARRAY))
 
 
-def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
-    """Raise SchemaMissing if the fields of an object or of one nested in it cannot be named yet.
+def nested(buf: bytes, header: Header) -> Iterator[tuple[int, Header | None]]:
+    """Where in the fields of an object there are objects, with their headers, and handles, with None.
 
-    Fields are read later, where nobody can ask the cluster any more. Objects are one after another in the bytes, the
-    nested ones between the others, so that one pass without recursion sees them all. What is malformed ends the pass:
-    reading that field will say so.
+    Objects are one after another in the bytes, the nested ones between the others, so that one pass without recursion
+    sees them all. What is malformed ends the pass: reading that field will say so.
     """
-    need_schema(known, header)
     pos = header.fields
     ends = [(header.fields_end, header.end)]  # where fields end, and where to go on from there
     while ends:
@@ -430,7 +406,9 @@ def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
         code = buf[pos]
         size = FIXED_SIZES.get(code)
         if size is not None:
-            if code in NAMED_IF_ZERO and not unpack_int(buf, pos + 1)[0]:
+            if code == codes.HANDLE:
+                yield pos, None
+            elif code in NAMED_IF_ZERO and not unpack_int(buf, pos + 1)[0]:
                 size += 5 + unpack_uint(buf, pos + 6)[0]
             pos += 1 + size
         elif code in ITEM_SIZES:
@@ -446,11 +424,23 @@ def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
             header = parse_header(buf, pos)
             if header.end > limit:
                 return
-            need_schema(known, header)
+            yield pos, header
             ends.append((header.fields_end, header.end))
             pos = header.fields
         else:
             return
+
+
+def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
+    """Raise SchemaMissing if the fields of an object or of one nested in it cannot be named yet.
+
+    Fields are read later, where nobody can ask the cluster any more.
+    """
+    need_schema(known, header)
+    with suppress(DecodeError, *MALFORMED):
+        for _, inner in nested(buf, header):
+            if inner is not None:
+                need_schema(known, inner)
 
 
 def decode_complex(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
@@ -462,11 +452,12 @@ def decode_complex(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
         # Only what the program registered is remembered: a cluster can name any number of types.
         decoder = codecs.resolver.decoder_for(type_id)
         if decoder is None:
-            data = buf[start : start + unpack_uint(buf, start + 12)[0]]
-            header = parse_header(data, 0)
-            with suppress(DecodeError, *MALFORMED):
-                need_schemas(codecs.known, data, header)
-            return BinaryObject(codecs, data, header, codecs.known.types.get(type_id)), start + len(data)
+            header = parse_header(buf, start)
+            need_schemas(codecs.known, buf, header)
+            known = codecs.known.types.get(type_id)
+            if buf is codecs.shared:
+                return BinaryObject(codecs, buf, start, known), header.end
+            return BinaryObject(codecs, buf[start : header.end], 0, known), header.end
         codecs.object_decoders[type_id] = decoder
     codecs.depth += 1
     if codecs.depth > MAX_DECODE_DEPTH:

@@ -1,10 +1,11 @@
-"""Decimals of any size: a scale and a sign-and-magnitude number.
+"""Decimals: a scale and a sign-and-magnitude number of up to 157,000 digits (`MAX_MAGNITUDE`).
 
 The scale travels exactly, so 1.10 stays 1.10. Java's BigDecimal has no negative zero: -0 is written as 0, which equals
 it. It has no NaN and no infinities either: they are refused.
 """
 
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal as PythonDecimal, Inexact, InvalidOperation, Overflow
+from itertools import zip_longest
 from struct import Struct, error
 from typing import Any, Final
 
@@ -19,28 +20,45 @@ unpack_head: Final = Struct("<iI").unpack_from
 
 # Our own context: the caller's rounds at 28 digits by default. Inexact is a trap so that rounding can never be silent.
 EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow, Inexact])
-# Both conversions between int and Decimal take time quadratic in their length: 4 s for 200 kB, against 0.2 s when
-# long ones are halved. Reading digits is limited as well, to 640 at the lowest (sys.set_int_max_str_digits).
-MAX_BYTES: Final = 1024
-MAX_DIGITS: Final = 512
+MAX_MAGNITUDE: Final = 1 << 16
+"""How many bytes the digits of a BigDecimal may take on the wire, in both directions: enough for 157,000 digits.
+
+Conversion to decimal digits takes time that grows faster than their number; a million bytes would take two seconds.
+"""
+MAX_DIGITS: Final = 157_827  # of the greatest number that has so many bytes, less one bit for the sign
+# Both conversions between int and Decimal take time quadratic in their length, so that long ones are put together from
+# pieces. Reading digits is limited as well, to 640 at the lowest (sys.set_int_max_str_digits).
+PIECE_BYTES: Final = 512
+PIECE_DIGITS: Final = 512
 
 
 def digits_to_int(digits: str) -> int:
-    """The int of a run of decimal digits of any length."""
-    if len(digits) <= MAX_DIGITS:
+    """The int of a run of decimal digits."""
+    if len(digits) <= PIECE_DIGITS:
         return int(digits)
-    half = len(digits) // 2
-    low: int = 10**half
-    return digits_to_int(digits[:-half]) * low + digits_to_int(digits[-half:])
+    ends = range(len(digits), 0, -PIECE_DIGITS)
+    pieces = [int(digits[max(end - PIECE_DIGITS, 0) : end]) for end in ends]  # the lowest first
+    base: int = 10**PIECE_DIGITS
+    while True:
+        pieces = [low if high is None else high * base + low for low, high in zip_longest(pieces[::2], pieces[1::2])]
+        if len(pieces) == 1:
+            return pieces[0]
+        base *= base
 
 
 def magnitude_to_decimal(magnitude: bytes) -> PythonDecimal:
-    """The Decimal of an unsigned big-endian number of any length."""
-    if len(magnitude) <= MAX_BYTES:
+    """The Decimal of an unsigned big-endian number."""
+    if len(magnitude) <= PIECE_BYTES:
         return PythonDecimal(int.from_bytes(magnitude, "big"))
-    half = len(magnitude) // 2
-    low = EXACT.power(2, 8 * half)
-    return EXACT.fma(magnitude_to_decimal(magnitude[:-half]), low, magnitude_to_decimal(magnitude[-half:]))
+    ends = range(len(magnitude), 0, -PIECE_BYTES)
+    pieces = [PythonDecimal(int.from_bytes(magnitude[max(end - PIECE_BYTES, 0) : end], "big")) for end in ends]
+    base = EXACT.power(2, 8 * PIECE_BYTES)
+    while True:
+        pairs = zip_longest(pieces[::2], pieces[1::2])
+        pieces = [low if high is None else EXACT.fma(high, base, low) for low, high in pairs]
+        if len(pieces) == 1:
+            return pieces[0]
+        base = EXACT.multiply(base, base)
 
 
 def encode_decimal(codecs: Codecs, out: bytearray, value: PythonDecimal) -> None:
@@ -51,8 +69,14 @@ def encode_decimal(codecs: Codecs, out: bytearray, value: PythonDecimal) -> None
     mantissa, _, exponent = str(value).partition("E")
     whole, _, fraction = mantissa.partition(".")
     negative = whole[0] == "-"
-    number = digits_to_int((whole[1:] if negative else whole) + fraction)
-    magnitude = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    digits = (whole[1:] if negative else whole) + fraction
+    if len(digits) > MAX_DIGITS:
+        raise cannot_hold("BigDecimal", f"has at most {MAX_DIGITS} digits")
+    number = digits_to_int(digits)
+    size = number.bit_length() // 8 + 1
+    if size > MAX_MAGNITUDE:
+        raise cannot_hold("BigDecimal", f"has at most {MAX_MAGNITUDE} bytes of digits")
+    magnitude = number.to_bytes(size, "big")
     if negative and number:
         magnitude = bytes((magnitude[0] | 0x80,)) + magnitude[1:]
     scale = len(fraction) - int(exponent) if exponent else len(fraction)
@@ -71,8 +95,8 @@ def decode_decimal(codecs: Codecs, buf: bytes, pos: int) -> tuple[PythonDecimal,
     end = pos + length
     if end > len(buf):
         raise codes.out_of_bytes(codes.DECIMAL, pos - 9)
-    if not length:
-        raise DecodeError("a BigDecimal without digits", offset=pos - 9)
+    if not 0 < length <= MAX_MAGNITUDE:
+        raise DecodeError(f"a BigDecimal with {length} bytes of digits", offset=pos - 9)
     first = buf[pos]
     if first < 0x80:
         number = magnitude_to_decimal(buf[pos:end])

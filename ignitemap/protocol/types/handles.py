@@ -15,6 +15,7 @@ from ignitemap.protocol.codecs import (
     NATIVE_DEPTH,
     Codecs,
     Decoder,
+    Followed,
     Steps,
     decode_object,
     too_deep,
@@ -29,47 +30,68 @@ unpack_distance: Final = Struct("<I").unpack_from
 MAX_REPEATED: Final = 1 << 16
 """How many bytes handles may make us read again in one call, beyond the length of the answer. Every object is read
 again once at most; but handles to a value, to what is inside it, and so on, add up."""
+MAX_EXPANDED: Final = 1 << 20
+EXPANSION: Final = 16
+"""How many bytes an answer may have with every handle replaced by what it stands for: MAX_EXPANDED and EXPANSION times
+its length. Handles to what has handles double at every level, and so does the time to go through such a value."""
 
 
-def target_of(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[int, tuple[Any, int] | None]:
+def target_of(codecs: Codecs, buf: bytes, pos: int, decode: Decoder, depth: int) -> tuple[int, Followed | None]:
     """Where the handle whose type code is at ``pos`` refers to, and what is there if it was read before.
 
-    Otherwise it is now being read, and `remember` ends that.
+    Otherwise it is now being read, at ``depth``, and `remember` ends that.
     """
     target = pos - unpack_distance(buf, pos + 1)[0]
     if not 0 <= target < pos:
         raise DecodeError("a handle to outside of the object", offset=pos)
-    if not codecs.repeated:
-        codecs.followed.clear()  # it is of another call
+    if not codecs.repeated:  # another call
+        codecs.followed.clear()
+        codecs.expanded = 0
     codecs.repeated += 1
     place = decode, target
-    if place not in codecs.followed:
-        codecs.followed[place] = None
-        return target, None
-    found = codecs.followed[place]
-    if found is None:
-        raise DecodeError("a value that contains itself", offset=pos)
-    return target, found
+    if place in codecs.followed:
+        found = codecs.followed[place]
+        if found is None:
+            raise DecodeError("a value that contains itself", offset=pos)
+        if depth <= found.depth:  # deeper down it may nest too deep, and is read once more
+            expand(codecs, buf, pos, found.size)
+            return target, found
+    codecs.followed[place] = None
+    return target, None
 
 
-def remember(codecs: Codecs, buf: bytes, target: int, decode: Decoder, found: tuple[Any, int]) -> None:
-    """Note what was read for a handle, and what that cost."""
-    codecs.followed[decode, target] = found
-    codecs.repeated += found[1] - target
+def expand(codecs: Codecs, buf: bytes, pos: int, size: int) -> None:
+    """Count what the handle at ``pos`` stands for."""
+    codecs.expanded += size
+    if codecs.expanded > MAX_EXPANDED + EXPANSION * len(buf):
+        raise DecodeError("handles stand for too much", offset=pos)
+
+
+def remember(
+    codecs: Codecs, buf: bytes, pos: int, place: tuple[Decoder, int], found: tuple[Any, int], before: int
+) -> None:
+    """Note what was read for the handle at ``pos``; ``before`` is what `Codecs.expanded` was when that began."""
+    value, end = found
+    size = end - place[1]
+    codecs.repeated += size
     if codecs.repeated > MAX_REPEATED + len(buf):
-        raise DecodeError("handles repeat too much", offset=target)
+        raise DecodeError("handles repeat too much", offset=pos)
+    expand(codecs, buf, pos, size)
+    codecs.followed[place] = Followed(value, codecs.expanded - before, codecs.depth)
 
 
 def follow(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[Any, int]:
     """Read with ``decode`` what the handle whose type code is at ``pos`` refers to."""
-    target, found = target_of(codecs, buf, pos, decode)
-    if found is None:
-        codecs.depth += 1
-        if codecs.depth > MAX_DECODE_DEPTH:
-            raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
-        found = decode(codecs, buf, target)
-        codecs.depth -= 1
-        remember(codecs, buf, target, decode, found)
+    target, known = target_of(codecs, buf, pos, decode, codecs.depth + 1)
+    if known is not None:
+        return known.value, pos + 5
+    before = codecs.expanded
+    codecs.depth += 1
+    if codecs.depth > MAX_DECODE_DEPTH:
+        raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
+    found = decode(codecs, buf, target)
+    remember(codecs, buf, pos, (decode, target), found, before)
+    codecs.depth -= 1
     return found[0], pos + 5
 
 
@@ -83,14 +105,13 @@ def decode_handle(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
 
 def walk_handle(codecs: Codecs, buf: bytes, pos: int) -> Steps:
     """Read what a handle refers to, without recursion."""
-    target, found = target_of(codecs, buf, pos - 1, decode_object)
-    if found is None:
-        walk = codecs.walkers.get(buf[target])
-        if walk is None:
-            found = decode_object(codecs, buf, target)
-        else:
-            found = yield walk, target + 1
-        remember(codecs, buf, target, decode_object, found)
+    target, known = target_of(codecs, buf, pos - 1, decode_object, codecs.depth)
+    if known is not None:
+        return known.value, pos + 4
+    before = codecs.expanded
+    walk = codecs.walkers.get(buf[target])
+    found = decode_object(codecs, buf, target) if walk is None else (yield walk, target + 1)
+    remember(codecs, buf, pos - 1, (decode_object, target), found, before)
     return found[0], pos + 4
 
 

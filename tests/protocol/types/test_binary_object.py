@@ -376,12 +376,15 @@ def test_registered_type() -> None:
 
 
 def test_depth_of_models() -> None:
-    """Objects within objects count towards the limit of nesting."""
+    """Objects within objects count towards the limit of nesting, and never overflow the interpreter's stack."""
     known, data = PERSON, write(1)
     for _ in range(MAX_DECODE_DEPTH + 1):
         known, data = make("zzproto.Person", {"id": data})
     codecs = mapping_codecs(resolver=Models())
     codecs.known.learn(known)
+    with pytest.raises((DecodeError, RecursionError)):
+        read(codecs, data)
+    codecs.depth = MAX_DECODE_DEPTH
     with pytest.raises(DecodeError, match="deeper"):
         read(codecs, data)
 
