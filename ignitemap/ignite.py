@@ -18,7 +18,7 @@ from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options
 from ignitemap.client.connection import Address
 from ignitemap.client.cursors import AioSqlFieldsCursor
-from ignitemap.exceptions import CacheNotFound, ConfigurationError, QueryError
+from ignitemap.exceptions import CacheNotFound, ConfigurationError, ModelError, QueryError
 from ignitemap.mapping.cache import Cache
 from ignitemap.mapping.rows import Query
 from ignitemap.models.registry import Model, Registry, default_registry
@@ -186,7 +186,9 @@ class Client:
         Raises ConfigurationError for an unknown option, ModelError for a type that Ignite can't hold, CacheNotFound
         for an absent cache with ``create=False``, SchemaConflictError where a model and the cluster disagree.
         """
-        model, name, key_spec, value_spec = self._declared(name, types, key)
+        model, key_model, name, key_spec, value_spec = self._declared(name, types, key)
+        if key_model is not None:
+            key_spec = await self._as_known(key_model, model)
         wanted = _configured(name, config, options, model, key_spec)
         session = self.raw.session
         ref = CacheRef(string_hash(name))
@@ -216,8 +218,19 @@ class Client:
         """Destroy a cache with its data. Raises CacheNotFound when it is absent."""
         await self.raw.session.call(CacheDestroy(string_hash(name)))
 
-    def _declared(self, name: Any, types: tuple[Any, ...], key: Any) -> tuple[Model | None, str, Spec[Any], Spec[Any]]:
-        """The model, if V is one, the cache's name, and the specs of keys and values."""
+    async def _as_known(self, key_model: Model, model: Model | None) -> Spec[Any]:
+        """The spec of a key class in the field order that the cluster knows: keys are compared by their bytes."""
+        session, number = self.raw.session, key_model.schema.whole.id
+        (own,) = key_model.schema.whole.schemas
+        await session.metadata.learn(number, own)
+        known = self.raw.codecs.known.types.get(number)
+        own_key = None if model is None or model.key_model is not key_model else model.key_spec(known)
+        return key_model.as_key(known) if own_key is None else own_key
+
+    def _declared(
+        self, name: Any, types: tuple[Any, ...], key: Any
+    ) -> tuple[Model | None, Model | None, str, Spec[Any], Spec[Any]]:
+        """The model, if V is one, the model of keys, if K is one, the cache's name, the specs of keys and values."""
         if not isinstance(name, str):
             model = self._registry.find(name)
             if model is None:
@@ -238,13 +251,19 @@ class Client:
         else:
             key_spec = self._registry.spec(key, path="the key type")
         if not key_spec.hashable:
+            if self._registry.find(key) is not None:
+                raise ModelError(
+                    f"{key_spec.name} can't be a key: it must be frozen, and hold no list, set or dict",
+                    path=key_spec.name,
+                )
             raise ConfigurationError(f"{key_spec.name} can't be a key: its values are not hashable", option="key")
+        key_model = self._registry.find(key)
         if model is not None and own_key is not None:
             if key_spec.name == own_key.name:
-                key_spec, value_spec = own_key, model.codec.value
+                key_model, key_spec, value_spec = model.key_model, own_key, model.codec.value
             else:
                 model = None  # under keys of another type the key fields are part of the value
-        return model, name, key_spec, value_spec
+        return model, key_model, name, key_spec, value_spec
 
     # --- SQL --------------------------------------------------------------------------------------------------------
 

@@ -443,11 +443,11 @@ async def open_connection(
             ):
                 connection.retry_handshake(attrs.evolve(handshake, version=answer.version))
                 answer = await connection.opened
-    except (ValueError, OverflowError) as error:  # from the resolver, before there is a socket
-        raise ConnectError(f"{address}: no host and port to connect to: {error}", node=str(address)) from error
     except (OSError, ConnectionLost) as error:
         connection.abort(error)
         _raise_connect_error(error, address, limits, tls)
+    except (ValueError, OverflowError) as error:  # from the resolver, before there is a socket
+        raise ConnectError(f"{address}: no host and port to connect to: {error}", node=str(address)) from error
     except BaseException:
         connection.abort()
         raise

@@ -19,7 +19,6 @@ from ignitemap.models.schema import ModelField, Schema
 from ignitemap.models.unknown import ATTRIBUTE, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import (
-    MAX_DECODE_DEPTH,
     MAX_ENCODE_DEPTH,
     Codecs,
     Spec,
@@ -27,11 +26,11 @@ from ignitemap.protocol.codecs import (
     too_deep,
 )
 from ignitemap.protocol.codegen import Source, packer, unpacker
-from ignitemap.protocol.hashing import bytes_hash, field_id
+from ignitemap.protocol.hashing import bytes_hash, field_id, schema_id
 from ignitemap.protocol.types.binary_object import HAS_RAW, HEADER, field_offsets, object_bytes, parse_header
 from ignitemap.protocol.types.text import STRING
 
-__all__ = ["ModelCodec", "make_codec", "make_key_reader"]
+__all__ = ["ModelCodec", "make_codec", "make_key_codec", "make_key_reader"]
 
 OBJECT: Final = 0x67
 WRAPPED: Final = 0x1B
@@ -42,6 +41,9 @@ HEADER_LENGTH: Final = 24
 FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
 WIDTH_FLAGS: Final = 0x18
 LEAF_CODES: Final = frozenset({*range(1, 13), 28, 30, 33, 36})
+MAX_DEPTH: Final = 200
+"""How deep objects of models may nest that are read: twice what may be written, for where each is counted twice, as a
+model and as a value under Any. They are read by recursion, so that the interpreter's own limit may come first."""
 # What the generated encoder can meet: a leaf's own error, or that of a fused struct or of str.encode, or a field
 # that was never set.
 ENCODE_ERRORS: Final = (EncodeError, struct.error, UnicodeEncodeError, OverflowError, AttributeError)
@@ -78,6 +80,18 @@ def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     return ModelCodec(whole, _spec(schema, encode_value, decode_value, joined=True), decode_whole)
+
+
+def make_key_codec(schema: Schema, order: Sequence[int]) -> Spec[Any]:
+    """The codec of whole objects that writes the fields in another order, given by their ids.
+
+    Ignite compares keys by their bytes, so that a key class has the order in which the cluster knows it.
+    """
+    fields = sorted(schema.fields, key=lambda field: order.index(field_id(field.name)))
+    known = attrs.evolve(schema.whole, schemas={schema_id(order): tuple(order)})
+    encode = _make_encoder(schema, fields, known, None, joined=False)
+    decode = _make_decoder(schema, fields, known, None, joined=False)
+    return _spec(schema, encode, decode, joined=False)
 
 
 def make_key_reader(schema: Schema, key_class: type | None) -> Callable[[Any], Any]:
@@ -139,7 +153,7 @@ def _explainer(cls: type, lines: Lines) -> Callable[[Exception, Codecs, Any], Ex
                 field.spec.encode(codecs, bytearray(), getattr(value, field.attribute))
             except EncodeError as found:
                 return _at(found, cls, field)
-        return EncodeValueError(f"{cls.__name__}: {error}")
+        return EncodeValueError(f"{cls.__name__}: {error}")  # pragma: no cover - an object of more than 4 GiB
 
     return explain
 
@@ -189,7 +203,7 @@ def _too_deep_to_encode() -> EncodeValueError:
 
 
 def _too_deep_to_decode() -> DecodeError:
-    return DecodeError(too_deep(MAX_DECODE_DEPTH))
+    return DecodeError(too_deep(MAX_DEPTH))
 
 
 def _nests(fields: Sequence[ModelField]) -> bool:
@@ -361,7 +375,7 @@ def _make_decoder(
     nests = _nests(fields)
     if nests:
         source.line("codecs.depth += 1")
-        source.line(f"if codecs.depth > {MAX_DECODE_DEPTH}:")
+        source.line(f"if codecs.depth > {MAX_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
     source.line(f"pos = start + {HEADER_LENGTH}")
     fallback = f"return {bound_other}(codecs, buf, start{more})"
@@ -505,7 +519,7 @@ def _make_footer_decoder(
                 f"{cls.__name__}: the object has fields that the class does not have: {names}", offset=start
             )
         codecs.depth += 1
-        if codecs.depth > MAX_DECODE_DEPTH:
+        if codecs.depth > MAX_DEPTH:
             raise _too_deep_to_decode()
         arguments: dict[str, Any] = {}
         later: dict[str, Any] = {}

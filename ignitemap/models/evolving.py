@@ -20,7 +20,7 @@ def evolve(obj: T, /, **changes: Any) -> T:
     """
     cls = type(obj)
     if attrs.has(cls):
-        return attrs.evolve(cast(Any, obj), **changes)
+        return cast(T, attrs.evolve(cast(Any, obj), **changes))
     if dataclasses.is_dataclass(cls):
         return cast(T, dataclasses.replace(cast(Any, obj), **changes))
     raise ModelError(f"{cls.__name__} is neither an attrs class nor a dataclass", path=cls.__name__)

@@ -15,7 +15,7 @@ import attrs
 from typing_extensions import dataclass_transform
 
 from ignitemap.exceptions import DecodeError, EncodeTypeError, ModelError
-from ignitemap.models.codecs import ModelCodec, make_codec, make_key_reader
+from ignitemap.models.codecs import ModelCodec, make_codec, make_key_codec, make_key_reader
 from ignitemap.models.fields import Array, FieldOptions, SqlColumn, check_marker, field, key, options_of
 from ignitemap.models.schema import (
     ModelField,
@@ -27,8 +27,9 @@ from ignitemap.models.schema import (
     make_schema,
 )
 from ignitemap.models.unknown import ATTRIBUTE, add_attribute, holds_unknown
+from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, decode_object, optional
-from ignitemap.protocol.hashing import type_id
+from ignitemap.protocol.hashing import field_id, type_id
 from ignitemap.protocol.types.arrays import BYTES, array_of
 from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of, tuple_shape
 from ignitemap.protocol.types.decimal import DECIMAL
@@ -82,7 +83,8 @@ class Model:
     _key_model: "Model | None" = None
     key_of_model: bool = False
     """Whether the class was made for the cache keys of another model."""
-    _key_spec: Spec[Any] | None = None
+    _key_specs: dict[Spec[Any], Spec[Any]] = attrs.field(factory=dict[Spec[Any], Spec[Any]])
+    _ordered: dict[tuple[int, ...], Spec[Any]] = attrs.field(factory=dict[tuple[int, ...], Spec[Any]])
     _key_of: Callable[[Any], Any] | None = None
     _resolving: bool = False
 
@@ -122,21 +124,39 @@ class Model:
             self._key_model = self._make_key_model()
         return self._key_model
 
-    def key_spec(self) -> Spec[Any] | None:
-        """The type of the model's cache keys, None where no field is a key."""
+    def key_spec(self, known: BinaryType | None = None) -> Spec[Any] | None:
+        """The type of the model's cache keys, None where no field is a key.
+
+        ``known`` is what the cluster knows of the type of keys that are made of several fields.
+        """
         fields = self.schema.key_fields
         if not fields:
             return None
         if len(fields) == 1:
             return fields[0].spec
-        if self._key_spec is None:  # one object for ever: operations are compiled for each
-            self._key_spec = self._make_key_spec(fields)
-        return self._key_spec
-
-    def _make_key_spec(self, fields: Sequence[ModelField]) -> Spec[Any]:
         key_model = self.key_model
         assert key_model is not None
-        whole, key_cls = key_model.codec.whole, key_model.cls
+        whole = key_model.as_key(known)
+        if whole not in self._key_specs:  # one object for ever: operations are compiled for each
+            self._key_specs[whole] = self._make_key_spec(fields, whole, key_model.cls)
+        return self._key_specs[whole]
+
+    def as_key(self, known: BinaryType | None) -> Spec[Any]:
+        """The type of keys that are whole objects of this class, in the field order that the cluster knows.
+
+        Ignite compares keys by their bytes: the same fields in another order are another key.
+        """
+        ids = {field_id(field.name) for field in self.schema.fields}
+        if known is None or self.schema.whole.schemas.keys() & known.schemas.keys():
+            return self.codec.whole
+        order = next((order for order in known.schemas.values() if len(order) == len(ids) and ids == {*order}), None)
+        if order is None:
+            return self.codec.whole
+        if order not in self._ordered:
+            self._ordered[order] = make_key_codec(self.schema, order)
+        return self._ordered[order]
+
+    def _make_key_spec(self, fields: Sequence[ModelField], whole: Spec[Any], key_cls: type) -> Spec[Any]:
 
         def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
             if value.__class__ is tuple:

@@ -19,12 +19,9 @@ from ignitemap.protocol.hashing import bytes_hash, schema_id
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.binary_object import (
     COMPACT_ENTRY,
-    FIXED_SIZES,
     HAS_RAW,
     HEADER,
     HEADER_LENGTH,
-    ITEM_SIZES,
-    NAMED_IF_ZERO,
     OBJECTS,
     OFFSET_ONE_BYTE,
     OFFSET_TWO_BYTES,
@@ -33,6 +30,7 @@ from ignitemap.protocol.types.binary_object import (
     object_bytes,
     parse_header,
 )
+from ignitemap.protocol.types.extent import FIXED_SIZES, ITEM_SIZES, NAMED_IF_ZERO
 
 __all__ = ["ATTRIBUTE", "UnknownFields", "add_attribute", "holds_unknown", "make_splice", "names_of", "read_unknown"]
 

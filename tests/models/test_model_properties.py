@@ -17,7 +17,7 @@ from ignitemap.protocol.binary_type import KnownTypes
 from ignitemap.protocol.codecs import MALFORMED, Codecs, SchemaMissing
 from ignitemap.protocol.types import mapping_codecs
 
-instants = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30), timezones=st.just(dt.UTC))
+instants = st.datetimes(timezones=st.just(dt.UTC))
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 longs = st.integers(-(2**63), 2**63 - 1)
 decimals = st.decimals(allow_nan=False, allow_infinity=False).map(lambda value: value or value.copy_abs())
@@ -211,9 +211,9 @@ def test_any_damage_to_objects_with_unknown_fields(
         value, _ = OLD.spec(Old).decode(reader, bytes(damaged), 0)
     except (DecodeError, SchemaMissing, *MALFORMED):
         return
-    try:
-        again = encode(OLD, reader, value)
-    except ig.EncodeError as error:
-        assert "can't be written back" in str(error)
+    if value._ignite_unknown is not None and value._ignite_unknown.lost:
+        with pytest.raises(ig.EncodeError, match="can't be written back"):
+            encode(OLD, reader, value)
     else:
+        again = encode(OLD, reader, value)
         assert OLD.spec(Old).decode(reader, again, 0)[0] == value

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, Union
 
 import attrs
 import pytest
+from typing_extensions import TypeAliasType
 
 import ignitemap as ig
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeOverflowError, EncodeTypeError, EncodeValueError
@@ -50,9 +51,7 @@ def learn(codecs: Codecs) -> None:
     for each in codecs.unannounced:
         found = codecs.known.types.get(each.id)
         if found is not None:
-            each = attrs.evolve(
-                each, fields={**found.fields, **each.fields}, schemas={**found.schemas, **each.schemas}
-            )
+            each = attrs.evolve(each, fields={**found.fields, **each.fields}, schemas={**found.schemas, **each.schemas})
         codecs.known.learn(each)
     codecs.unannounced.clear()
 
@@ -116,7 +115,9 @@ HINTS: list[tuple[Any, Any]] = [
     (Annotated[int | None, ig.INT], None),
     (Annotated[int | None, ig.INT], 5),
     (int | str, "x"),
-    (Union[int, str, None], None),
+    (Union[int, str, None], None),  # noqa: UP007 - people write it
+    (TypeAliasType("Names", list[str]), ["a"]),
+    (Annotated[int, "a note"], 1),
     (Color | int, Color.RED),
     (Color | Level, Level.LOW),
     (int | Any, 1.5),
@@ -180,6 +181,21 @@ def test_unsupported_hints(registry: ig.Registry, hint: Any) -> None:
     if hint is not None:
         assert "wrong" in str(caught.value) or "cannot hold" in str(caught.value) or "cannot hash" in str(caught.value)
     assert repr(registry) == "<Registry of 0 models and 0 enums>"
+
+
+@pytest.mark.parametrize("hint", [None, "Person", typing.ForwardRef("Person"), 3, [int]])
+def test_what_is_no_type_of_a_cache(registry: ig.Registry, hint: Any) -> None:
+    """What names no type is a ModelError where a type is wanted alone, too."""
+    with pytest.raises(ig.ModelError, match="the type: "):
+        registry.spec(hint)
+
+
+def test_evolve() -> None:
+    """ig.evolve changes a copy of an attrs object or of a dataclass, and refuses anything else."""
+    assert ig.evolve(Point(1), x=2) == Point(2)
+    assert ig.evolve(Spot(1), x=2) == Spot(2)
+    with pytest.raises(ig.ModelError, match="neither"):
+        ig.evolve("x")
 
 
 def test_a_plain_class_in_a_hint_asks_for_the_decorator(registry: ig.Registry) -> None:
@@ -529,6 +545,15 @@ def test_constructors(registry: ig.Registry, codecs: Codecs) -> None:
     with pytest.raises(DecodeError, match="Rich refused what the cluster has: ValueError") as caught:
         read(registry, codecs, data, Rich)
     assert isinstance(caught.value.__cause__, ValueError)
+    other = ig.Registry()
+    shorter = other.model(type_name="Rich")(
+        attrs.make_class(
+            "R", {"upper": attrs.field(type=str), "count": attrs.field(type=int), "_secret": attrs.field(type=int)}
+        )
+    )
+    data = write(other, codecs, shorter("a", -1, 1))
+    with pytest.raises(DecodeError, match="Rich refused what the cluster has: ValueError"):
+        read(registry, codecs, data, Rich)
 
 
 def test_a_class_with_its_own_init(registry: ig.Registry, codecs: Codecs) -> None:

@@ -243,6 +243,25 @@ async def test_composite_keys(connect: Connect, names: Name, group: str) -> None
     assert await cache.size() == 39
 
 
+async def test_models_that_can_not_be_keys(connect: Connect, names: Name) -> None:
+    """A key model that Python can't hash, or that holds what it can't, is a ModelError before anything is made."""
+    registry = ig.Registry()
+
+    @registry.model
+    class Mutable:
+        x: int
+
+    @registry.model
+    @attrs.frozen
+    class Listed:
+        x: list[int]
+
+    client = await connect(registry)
+    for cls in (Mutable, Listed):
+        with pytest.raises(ig.ModelError, match=f"{cls.__name__} can't be a key"):
+            await client.cache(names(), cls, int)
+
+
 async def test_sql_over_a_model(connect: Connect, names: Name, group: str) -> None:
     """A model's table has its fields as columns, with index, precision, enum and nested objects."""
     registry = ig.Registry()
@@ -291,9 +310,7 @@ async def test_sql_over_a_model(connect: Connect, names: Name, group: str) -> No
 
     (plan,) = (await client.sql(f"EXPLAIN SELECT id FROM {table} WHERE fullName = 'w3'"))[0]
     assert f"{table.split('.')[1]}_FULLNAME_IDX" in plan.upper()
-    indexes = await client.sql(
-        "SELECT index_name, columns FROM SYS.INDEXES WHERE cache_name = ?", cache.name
-    )
+    indexes = await client.sql("SELECT index_name, columns FROM SYS.INDEXES WHERE cache_name = ?", cache.name)
     found = {row[0]: row[1] for row in indexes}
     assert '"CITYID" ASC, "AGE" DESC' in found["BY_CITY_AGE"]
 

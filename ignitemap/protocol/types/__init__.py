@@ -1,6 +1,7 @@
 """The types: one family a file, each with its leaf codecs, its specs and ``register(codecs)``.
 
-A profile decides what a type code becomes in Python. There is one so far, that of the mapping face.
+A profile decides what a type code becomes in Python: `mapping_codecs` for the mapping face, `raw_codecs` for the raw
+layer, which has pyignite's results.
 """
 
 from typing import Final
@@ -18,12 +19,13 @@ from ignitemap.protocol.types import (
     null,
     numeric,
     opaque,
+    raw_profile,
     temporal,
     text,
     uuid,
 )
 
-__all__ = ["FAMILIES", "mapping_codecs"]
+__all__ = ["FAMILIES", "mapping_codecs", "raw_codecs"]
 
 FAMILIES: Final = (
     null,
@@ -58,4 +60,16 @@ def mapping_codecs(
     codecs = Codecs(known=known, resolver=resolver, naive_datetime=naive_datetime)
     for family in FAMILIES:
         family.register(codecs)
+    return codecs
+
+
+def raw_codecs(*, known: KnownTypes | None = None, resolver: TypeResolver | None = None) -> Codecs:
+    """The codecs of the raw layer: pyignite's results, as types/raw_profile.py lists them. Naive datetimes are in UTC.
+
+    Args:
+        known: What the cluster knows of complex types; clients of one cluster's codecs share it.
+        resolver: The program's models and enums.
+    """
+    codecs = mapping_codecs(known=known, resolver=resolver, naive_datetime="utc")
+    raw_profile.register(codecs)
     return codecs

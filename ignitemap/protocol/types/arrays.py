@@ -69,6 +69,7 @@ unpack_count: Final = struct.Struct("<I").unpack_from
 unpack_component: Final = struct.Struct("<iI").unpack_from
 unpack_collection: Final = struct.Struct("<IB").unpack_from
 
+SHARED_CHARS: Final = 64
 LITTLE: Final = byteorder == "little"
 ANY_COMPONENT: Final = -1  # java.lang.Object; the only component type that a server keeps (seen from a 2.17.0 node)
 
@@ -187,9 +188,15 @@ def decode_chars(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[str], int]:
     data, end = payload(codes.CHAR_ARRAY, buf, pos)
     text = data.decode("utf-16-le", "surrogatepass")
     if len(text) * 2 == len(data):
-        return list(text), end
+        if len(text) < SHARED_CHARS:
+            return list(text), end
+        # Python keeps one object for each character of Latin-1 only, and the others take 80 bytes each.
+        shared = {char: char for char in set(text)}
+        return [shared[char] for char in text], end
     # The decoder joins surrogate pairs; a char is one half.
-    return [chr(unit) for (unit,) in struct.iter_unpack("<H", data)], end
+    units = [unit for (unit,) in struct.iter_unpack("<H", data)]
+    made = {unit: chr(unit) for unit in set(units)}
+    return [made[unit] for unit in units], end
 
 
 def decode_numbers(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[Any], int]:
@@ -340,8 +347,7 @@ def decode_object_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[tuple[Any
 
 
 def object_array_walker(make: Callable[[int, list[Any]], Any]) -> Walker:
-    """The walker of object arrays in a profile that makes its value of the component type id and the items by ``make``.
-    """
+    """The walker of object arrays in a profile that makes its value of the component type id and the items by ``make``."""
 
     def walk(codecs: Codecs, buf: bytes, pos: int) -> Steps:
         component, count, pos = object_array_head(buf, pos)

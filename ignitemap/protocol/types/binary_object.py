@@ -55,6 +55,8 @@ pack_header: Final = HEADER.pack
 unpack_int: Final = Struct("<i").unpack_from
 unpack_uint: Final = Struct("<I").unpack_from
 
+LONGEST_SHOWN: Final = 100
+MOST_SHOWN: Final = 30
 WIDTHS: Final = {OFFSET_ONE_BYTE: 1, OFFSET_TWO_BYTES: 2, 0: 4}
 FORMATS: Final = {1: "B", 2: "H", 4: "I"}
 COMPACT_ENTRY: Final = {width: Struct(f"<{fmt}") for width, fmt in FORMATS.items()}
@@ -222,6 +224,14 @@ def object_bytes(
     return b"".join((header, fields, footer))
 
 
+def shown(name: str | None) -> str:
+    """A name that came from a cluster, fit for one line of a log."""
+    if name is None:
+        return "an unknown type"
+    short = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
+    return short if short.isprintable() else ascii(short)
+
+
 # --- inert objects ----------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +300,7 @@ class BinaryObject:
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"{self.type_name} has no field {name!r}") from None
+            raise AttributeError(f"{shown(self.type_name)} has no field {shown(name)}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._spans()
@@ -308,10 +318,11 @@ class BinaryObject:
 
     def __repr__(self) -> str:
         try:
-            fields = ", ".join(self._spans())
+            names = [*self._spans()]
         except DecodeError:
             return f"<BinaryObject of the type with the id {self.type_id}>"
-        return f"<BinaryObject {self.type_name} ({fields})>"
+        fields = ", ".join(map(shown, names[:MOST_SHOWN])) + (", ..." if len(names) > MOST_SHOWN else "")
+        return f"<BinaryObject {shown(self.type_name)} ({fields})>"
 
     def _header(self) -> Header:
         # Not kept: a page of small objects would take several times the memory.
@@ -325,14 +336,16 @@ class BinaryObject:
         if header.has_schema and header.compact:
             order = binary_type.schemas.get(header.schema_id)
             if order is None:
-                raise DecodeError(f"the cluster has no schema {header.schema_id} of {binary_type.name}")
+                raise DecodeError(f"the cluster has no schema {header.schema_id} of {shown(binary_type.name)}")
         offsets = offsets_of(header, order, self._data, self._start)
         ends = [*offsets.values(), header.fields_end][1:]
         spans: dict[str, tuple[int, int]] = {}
         for (field, start), end in zip(offsets.items(), ends, strict=True):
             known = binary_type.fields.get(field)
             if known is None:
-                raise DecodeError(f"the cluster has no name for a field of {binary_type.name}")
+                raise DecodeError(f"the cluster has no name for a field of {shown(binary_type.name)}")
+            if known.name in spans:
+                raise DecodeError(f"two fields of {shown(binary_type.name)} have one name")
             spans[known.name] = start, end
         return spans
 
@@ -344,13 +357,13 @@ class BinaryObject:
         try:
             value, after = decode_object(codecs, self._data, start)
         except MALFORMED as error:
-            raise malformed(f"field {name} of {self.type_name}", error) from error
+            raise malformed(f"field {shown(name)} of {shown(self.type_name)}", error) from error
         except SchemaMissing as missing:  # forgotten since: see KnownTypes.learn
             raise DecodeError(f"the schema of a type with the id {missing.type_id} must be read again") from missing
         finally:
             codecs.depth, codecs.repeated, codecs.expanded, codecs.followed, codecs.shared = outer
         if after != end:
-            raise DecodeError(f"field {name} of {self.type_name} does not end where the next one starts")
+            raise DecodeError(f"field {shown(name)} of {shown(self.type_name)} does not end where the next one starts")
         return value
 
     def check_whole(self) -> None:
@@ -360,7 +373,7 @@ class BinaryObject:
                 for at, header in nested(self._data, self._header()):
                     if header is None and at - unpack_uint(self._data, at + 1)[0] < self._start:
                         raise EncodeValueError(
-                            f"this {self.type_name} refers to an object outside of it: write the one that it is in"
+                            f"this {shown(self.type_name)} refers to an object outside of it: write the one that it is in"
                         )
 
 

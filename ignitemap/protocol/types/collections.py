@@ -58,12 +58,15 @@ SETS: Final = frozenset((USER_SET, HASH_SET))
 # Pairs of elements with one hash are what costs; chance makes next to none, and powers of two 33 of each hash.
 SMALL: Final = 64
 MAX_SHARING: Final = 40
+# The hashes of text are keyed with a secret of the process, and at most nine 64-bit integers have one hash.
+UNSHARED: Final = frozenset((int, str, bytes))
+EMPTY: Final[frozenset[Any]] = frozenset()
 
 
 def check_hashes(items: list[Any]) -> None:
     """Refuse elements so many of which share a hash that it cannot be chance. Raises TypeError for an unhashable."""
     size = len(items)
-    if size > SMALL and len(set(map(hash, items))) != size:
+    if size > SMALL and not UNSHARED.issuperset(map(type, items)) and len(set(map(hash, items))) != size:
         sharing = Counter(map(hash, items)).values()
         if sum(map(mul, sharing, sharing)) > MAX_SHARING * size:
             raise DecodeError("too many elements share one hash code")
@@ -143,7 +146,9 @@ def make_collection(kind: int, items: list[Any]) -> Any:
     """A list, set or frozenset, as the kind of the collection says."""
     if USER_COLLECTION <= kind <= LINKED_LIST:
         return items
-    return make_set(set if kind in SETS else frozenset, items)
+    if kind in SETS:
+        return make_set(set, items)
+    return make_set(frozenset, items) if items else EMPTY  # which frozenset() makes anew each time
 
 
 def decode_collection(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
@@ -236,7 +241,7 @@ def tuple_shape(items: Sequence[Spec[Any]]) -> Spec[tuple[Any, ...]]:
     def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
         if not isinstance(value, tuple):
             raise wrong_type(name, value)
-        positions = cast("tuple[Any, ...]", value)
+        positions = cast("Sequence[Any]", value)
         if len(positions) != len(encoders):
             raise cannot_hold(name, f"has {len(encoders)} positions, not {len(positions)}")
         codecs.depth += 1
@@ -265,9 +270,7 @@ def tuple_shape(items: Sequence[Spec[Any]]) -> Spec[tuple[Any, ...]]:
         found, end = decode_list(codecs, buf, pos)
         return tuple(found), end
 
-    return Spec(
-        name, encode, decode, code=codes.OBJECT_ARRAY, hashable=all(item.hashable for item in items)
-    )
+    return Spec(name, encode, decode, code=codes.OBJECT_ARRAY, hashable=all(item.hashable for item in items))
 
 
 def set_spec(

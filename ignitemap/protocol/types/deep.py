@@ -16,18 +16,19 @@ __all__ = ["read_deep", "walk_items"]
 def read_deep(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     """Read the container behind the type code before ``pos``, which the caller has counted in ``codecs.depth``."""
     stack = [codecs.walkers[buf[pos - 1]](codecs, buf, pos)]
-    found: Any = None
+    found: Any = None  # a generator starts with None, and goes on with the value and end that it asked for
     while True:
         if codecs.depth > MAX_DECODE_DEPTH:
             raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
         try:
             walk, pos = stack[-1].send(found)
         except StopIteration as done:
-            found = done.value
+            value: tuple[Any, int] = done.value
             codecs.depth -= 1
             stack.pop()
             if not stack:
-                return found
+                return value
+            found = value
         else:
             codecs.depth += 1
             stack.append(walk(codecs, buf, pos))

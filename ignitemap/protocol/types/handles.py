@@ -48,7 +48,7 @@ def target_of(codecs: Codecs, buf: bytes, pos: int, decode: Decoder, depth: int)
         codecs.followed.clear()
         codecs.expanded = 0
     codecs.repeated += 1
-    place = decode, target
+    place = target if decode is decode_object else (decode, target)
     if place in codecs.followed:
         found = codecs.followed[place]
         if found is None:
@@ -68,15 +68,16 @@ def expand(codecs: Codecs, buf: bytes, pos: int, size: int) -> None:
 
 
 def remember(
-    codecs: Codecs, buf: bytes, pos: int, place: tuple[Decoder, int], found: tuple[Any, int], before: int
+    codecs: Codecs, buf: bytes, pos: int, decode: Decoder, target: int, found: tuple[Any, int], before: int
 ) -> None:
     """Note what was read for the handle at ``pos``; ``before`` is what `Codecs.expanded` was when that began."""
     value, end = found
-    size = end - place[1]
+    size = end - target
     codecs.repeated += size
     if codecs.repeated > MAX_REPEATED + len(buf):
         raise DecodeError("handles repeat too much", offset=pos)
     expand(codecs, buf, pos, size)
+    place = target if decode is decode_object else (decode, target)
     codecs.followed[place] = Followed(value, codecs.expanded - before, codecs.depth)
 
 
@@ -90,7 +91,7 @@ def follow(codecs: Codecs, buf: bytes, pos: int, decode: Decoder) -> tuple[Any, 
     if codecs.depth > MAX_DECODE_DEPTH:
         raise DecodeError(too_deep(MAX_DECODE_DEPTH), offset=pos)
     found = decode(codecs, buf, target)
-    remember(codecs, buf, pos, (decode, target), found, before)
+    remember(codecs, buf, pos, decode, target, found, before)
     codecs.depth -= 1
     return found[0], pos + 5
 
@@ -111,7 +112,7 @@ def walk_handle(codecs: Codecs, buf: bytes, pos: int) -> Steps:
     before = codecs.expanded
     walk = codecs.walkers.get(buf[target])
     found = decode_object(codecs, buf, target) if walk is None else (yield walk, target + 1)
-    remember(codecs, buf, pos - 1, (decode_object, target), found, before)
+    remember(codecs, buf, pos - 1, decode_object, target, found, before)
     return found[0], pos + 4
 
 

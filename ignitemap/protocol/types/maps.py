@@ -79,6 +79,8 @@ def map_head(buf: bytes, pos: int) -> tuple[int, int]:
 
 def make_dict(keys: list[K], values: list[V]) -> dict[K, V]:
     """A dict of all the entries."""
+    if not keys:
+        return {}
     try:
         check_hashes(keys)
         made = dict(zip(keys, values, strict=True))

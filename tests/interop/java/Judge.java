@@ -6,7 +6,12 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.apache.ignite.Ignition;
 import org.apache.ignite.binary.BinaryObject;
 import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
@@ -14,6 +19,8 @@ import org.apache.ignite.cache.query.SqlFieldsQuery;
 import org.apache.ignite.client.ClientCache;
 import org.apache.ignite.client.IgniteClient;
 import org.apache.ignite.configuration.ClientConfiguration;
+import org.apache.ignite.internal.binary.GridBinaryMarshaller;
+import org.apache.ignite.internal.client.thin.ClientBinary;
 import org.apache.ignite.internal.util.IgniteUtils;
 
 /**
@@ -21,7 +28,7 @@ import org.apache.ignite.internal.util.IgniteUtils;
  *
  * A line on stdin is a command and its words, separated by tabs. The answer on stdout is lines that begin with a space
  * and, at the end, one of `.` (done) and `!` with the error. In both, backslash, tab and line break are escaped.
- * Values are `type:text` words, see Text.parse.
+ * Values are Literals.
  */
 public final class Judge {
     private final IgniteClient client;
@@ -59,13 +66,13 @@ public final class Judge {
     private void obey(String command, String... words) throws Exception {
         switch (command) {
             case "get":  // cache, key -> the class and its fields
-                tell(cache(words[0]).get(Text.parse(words[1])));
+                tell(cache(words[0]).get(Literal.parse(words[1])));
                 break;
             case "sample":  // class, number -> the same of what Java makes of a number
                 tell(sample(words[0], Integer.parseInt(words[1])));
                 break;
             case "put":  // cache, key, class, number -> nothing
-                cache(words[0]).put(Text.parse(words[1]), sample(words[2], Integer.parseInt(words[3])));
+                cache(words[0]).put(Literal.parse(words[1]), sample(words[2], Integer.parseInt(words[3])));
                 break;
             case "equal":  // cache, key, class, number -> whether the cluster holds exactly Java's bytes
                 answer.add(String.valueOf(binary(words[0], words[1]).equals(
@@ -80,14 +87,46 @@ public final class Judge {
                     answer.add(String.join(" | ", row.stream().map(Text::of).toArray(String[]::new)));
                 break;
             }
-            case "hashes":  // keys... -> Java's hash code of each, as the server computes it
-                for (String word : words)
-                    answer.add(String.valueOf(hash(word)));
+            case "put all": {  // cache, then key and value in turn -> nothing
+                Object[] values = values(Arrays.copyOfRange(words, 1, words.length));
+                Map<Object, Object> entries = new LinkedHashMap<>();
+                for (int i = 0; i < values.length; i += 2)
+                    entries.put(values[i], values[i + 1]);
+                cache(words[0]).putAll(entries);
                 break;
-            case "partitions": {  // number of partitions, keys... -> the partition of each
-                RendezvousAffinityFunction function = new RendezvousAffinityFunction(false, Integer.parseInt(words[0]));
-                for (String word : Arrays.copyOfRange(words, 1, words.length))
-                    answer.add(String.valueOf(function.partition(new Hashed(hash(word)))));
+            }
+            case "copy":  // cache, then key and other key in turn -> nothing; Java reads each and writes it again
+                for (int i = 1; i < words.length; i += 2)
+                    cache(words[0]).put(Literal.parse(words[i + 1]), cache(words[0]).get(Literal.parse(words[i])));
+                break;
+            case "judge": {  // cache, then key and value in turn -> a line for each key that has another value
+                Object[] values = values(Arrays.copyOfRange(words, 1, words.length));
+                Set<Object> keys = new LinkedHashSet<>();
+                for (int i = 0; i < values.length; i += 2)
+                    keys.add(values[i]);
+                Map<Object, Object> found = cache(words[0]).getAll(keys);
+                for (int i = 0; i < values.length; i += 2) {
+                    Object one = found.get(values[i]);
+                    if (!Literal.same(values[i + 1], one))
+                        answer.add(words[i + 2] + " is " + (one == null ? "" : one.getClass().getName() + " ") + Text.of(one));
+                }
+                break;
+            }
+            case "marshal":  // values... -> the bytes that the client would send for each
+                for (Object value : values(words))
+                    answer.add(HexFormat.of().formatHex(marshaller().marshal(value, false)));
+                break;
+            case "partitions": {  // numbers of partitions, keys... -> of each key the hash code, and its partitions
+                List<RendezvousAffinityFunction> functions = new ArrayList<>();
+                for (String partitions : words[0].split(" "))
+                    functions.add(new RendezvousAffinityFunction(false, Integer.parseInt(partitions)));
+                for (String word : Arrays.copyOfRange(words, 1, words.length)) {
+                    int hash = hash(Literal.parse(word));
+                    StringBuilder line = new StringBuilder().append(hash);
+                    for (RendezvousAffinityFunction function : functions)
+                        line.append(' ').append(function.partition(new Hashed(hash)));
+                    answer.add(line.toString());
+                }
                 break;
             }
             default:
@@ -99,8 +138,19 @@ public final class Judge {
         return client.getOrCreateCache(name);
     }
 
-    private BinaryObject binary(String cache, String key) {
-        return (BinaryObject) cache(cache).withKeepBinary().get(Text.parse(key));
+    private GridBinaryMarshaller marshaller() {
+        return new GridBinaryMarshaller(((ClientBinary) client.binary()).binaryContext());
+    }
+
+    private static Object[] values(String[] words) throws ReflectiveOperationException {
+        Object[] values = new Object[words.length];
+        for (int i = 0; i < words.length; i++)
+            values[i] = Literal.parse(words[i]);
+        return values;
+    }
+
+    private BinaryObject binary(String cache, String key) throws ReflectiveOperationException {
+        return (BinaryObject) cache(cache).withKeepBinary().get(Literal.parse(key));
     }
 
     private static Object sample(String type, int number) {
@@ -130,11 +180,9 @@ public final class Judge {
             answer.add(Text.of(value));
     }
 
-    /** Objects and enums are hashed in their binary form, everything else as Ignite hashes what a key holds. */
-    private int hash(String word) {
-        Object key = Text.parse(word);
-        boolean acme = key.getClass().getName().startsWith("com.acme.interop.");
-        return acme ? client.binary().toBinary(key).hashCode() : IgniteUtils.hashCode(key);
+    /** As the server hashes a key, which has objects and enums in their binary form. */
+    private int hash(Object key) {
+        return IgniteUtils.hashCode((Object) client.binary().toBinary(key));
     }
 
     private static String causes(Throwable error) {

@@ -1,12 +1,10 @@
 package com.acme.interop;
 
 import java.lang.reflect.Field;
-import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
 import java.sql.Date;
+import java.sql.Time;
 import java.sql.Timestamp;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
@@ -14,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.UUID;
 
 /** Values as text that Python can compare. */
 final class Text {
@@ -31,10 +28,8 @@ final class Text {
             return ((Timestamp) value).toInstant().toString();
         if (value instanceof Date)
             return ((Date) value).toLocalDate().toString();
-        if (value instanceof java.util.Date)
+        if (value instanceof java.util.Date && !(value instanceof Time))
             return ((java.util.Date) value).toInstant().toString();
-        if (value instanceof BigDecimal)
-            return ((BigDecimal) value).toPlainString();
         if (value instanceof Set)
             return "{" + String.join(", ", new TreeSet<>(all((Collection<?>) value))) + "}";
         if (value instanceof Collection)
@@ -69,72 +64,5 @@ final class Text {
             }
         }
         return lines;
-    }
-
-    /** The object that a word of the line protocol stands for: `type:text`. */
-    static Object parse(String word) {
-        String type = word.substring(0, word.indexOf(':'));
-        String text = word.substring(type.length() + 1);
-        switch (type) {
-            case "byte":
-                return Byte.valueOf(text);
-            case "short":
-                return Short.valueOf(text);
-            case "int":
-                return Integer.valueOf(text);
-            case "long":
-                return Long.valueOf(text);
-            case "float":
-                return Float.intBitsToFloat(Integer.parseInt(text));
-            case "double":
-                return Double.longBitsToDouble(Long.parseLong(text));
-            case "char":
-                return (char) Integer.parseInt(text);
-            case "bool":
-                return Boolean.valueOf(text);
-            case "text":
-                return new String(Base64.getDecoder().decode(text), StandardCharsets.UTF_8);
-            case "uuid":
-                return UUID.fromString(text);
-            case "decimal":
-                return new BigDecimal(text);
-            case "date":
-                return new java.util.Date(Long.parseLong(text));
-            case "time":
-                return new java.sql.Time(Long.parseLong(text));
-            case "timestamp": {
-                String[] parts = text.split("[+]");  // milliseconds, nanoseconds of the second
-                Timestamp timestamp = new Timestamp(Long.parseLong(parts[0]));
-                timestamp.setNanos(Integer.parseInt(parts[1]));
-                return timestamp;
-            }
-            case "bytes":
-                return HexFormat.of().parseHex(text);
-            case "ints": {
-                List<Integer> list = new ArrayList<>();
-                for (String one : text.split(","))
-                    list.add(Integer.valueOf(one));
-                return list.stream().mapToInt(Integer::intValue).toArray();
-            }
-            case "color":
-                return Color.valueOf(text);
-            case "order": {
-                String[] parts = text.split(",", 3);
-                return new OrderKey(Long.parseLong(parts[0]), Integer.parseInt(parts[1]), parts[2]);
-            }
-            case "shelf": {
-                String[] parts = text.split(",", 2);
-                return new ShelfKey(parts[0], Integer.parseInt(parts[1]));
-            }
-            case "list": {
-                List<Object> list = new ArrayList<>();
-                if (!text.isEmpty())
-                    for (String one : text.split(";"))
-                        list.add(parse(one));
-                return list;
-            }
-            default:
-                throw new IllegalArgumentException("no type " + type);
-        }
     }
 }

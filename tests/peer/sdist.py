@@ -1,0 +1,88 @@
+"""pyignite's own tests, from its source distribution: pip fetches it into the cache folder, nothing of it lives here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from ignitemap.local.certificates import issue_certificates
+from ignitemap.local.resolve import cache_dir
+
+VERSION: Final = "0.6.1"
+# What comes is run, so it is the file that was read, or nothing.
+SHA256: Final = "e143d7a907e2662da11f63d2e9e34234dc722cd63c9aeb74486280e3aef3369d"
+
+SUITES: Final = ("tests/common", "tests/affinity", "tests/custom", "tests/security")
+
+_HERE: Final = Path(__file__).parent
+_PASSWORD: Final = b"654321"  # tests/security/conftest.py names it
+
+# 10800 is their first port; 10900 and above are ports where nothing listens.
+_PORT: Final = re.compile(r"\b10([89])(\d\d)\b")
+
+
+def fetch() -> Path:
+    """The archive, downloaded at most once. Raises CalledProcessError with pip's words, ValueError for another file."""
+    folder = cache_dir() / "sdists"
+    archive = folder / f"pyignite-{VERSION}.zip"
+    if not archive.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+        subprocess.run([sys.executable, "-m", *command, f"pyignite=={VERSION}"], check=True)
+    if (digest := hashlib.sha256(archive.read_bytes()).hexdigest()) != SHA256:
+        raise ValueError(f"{archive} has the SHA-256 {digest}, not {SHA256}")
+    return archive
+
+
+def unpack(folder: Path, base_port: int) -> None:
+    """Lay the tests out in `folder`, on our ports, with our nodes (util.py), certificates and fixtures (peer_plugin.py).
+
+    pyignite itself stays in the archive: what the tests import is the shim.
+    """
+    with zipfile.ZipFile(fetch()) as archive:
+        for name in archive.namelist():
+            path = Path(*Path(name).parts[1:])
+            if name.endswith(".py") and path.is_relative_to("tests"):
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(_with_ports(archive.read(name).decode("utf-8"), base_port), "utf-8")
+    (folder / "tests" / "conftest.py").unlink()
+    shutil.copy(_HERE / "nodes.py", folder / "tests" / "util.py")
+    _issue(folder / "tests" / "config" / "ssl")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\n"
+        "asyncio_mode = auto\n"
+        "asyncio_default_fixture_loop_scope = session\n"
+        "asyncio_default_test_loop_scope = session\n"
+        "timeout = 90\n",
+        "utf-8",
+    )
+
+
+def _with_ports(source: str, base_port: int) -> str:
+    """The source with its port numbers moved to ours; the last two digits stay, for the tests count nodes by them."""
+    return _PORT.sub(lambda found: str(base_port + int(found[2]) + (50 if found[1] == "9" else 0)), source)
+
+
+def _issue(folder: Path) -> None:
+    """Certificates under the names that the tests know. Theirs name no host, and ours is checked."""
+    from cryptography.hazmat.primitives import serialization
+
+    folder.mkdir(parents=True)
+    certificates = issue_certificates(folder)
+    chain, authority = certificates.client_file.read_bytes(), certificates.ca_file.read_bytes()
+    (folder / "client_full.pem").write_bytes(chain + authority)
+    key = serialization.load_pem_private_key(chain, password=None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.BestAvailableEncryption(_PASSWORD),
+    )
+    public = chain[chain.index(b"-----BEGIN CERTIFICATE-----") :]
+    (folder / "client_with_pass_full.pem").write_bytes(locked + public + authority)

@@ -1,0 +1,9 @@
+"""pyignite.aio_cache, from ignitemap.raw."""
+
+from typing import Any
+
+from ignitemap import raw
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(raw, name)

@@ -1,0 +1,3 @@
+"""pyignite.constants."""
+
+MAX_INT = 2**31 - 1

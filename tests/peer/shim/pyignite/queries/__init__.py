@@ -1,0 +1,1 @@
+"""pyignite.queries."""

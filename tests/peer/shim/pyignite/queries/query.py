@@ -1,0 +1,5 @@
+"""pyignite.queries.query: its logger, which a test silences."""
+
+import logging
+
+logger = logging.getLogger("pyignite")

@@ -1,0 +1,84 @@
+"""pyignite's own asynchronous tests, against ignitemap.raw behind pyignite's module names, on real nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+import pytest
+
+from ignitemap.local.configure import HOST
+from tests.peer import sdist
+
+HERE: Final = Path(__file__).parent
+REPOSITORY: Final = HERE.parents[1]
+RUN_SECONDS: Final = 900
+
+USED_PORTS: Final = [number for block in (0, 10, 20) for number in range(block, block + 5)] + [50, 51]
+BLOCK: Final = 64  # what ignitemap.local reserves ports by
+
+
+def reserve(stack: ExitStack) -> int:
+    """The first of a hundred ports for the nodes, which other local clusters keep away from for the stack's time."""
+    for base in range(10_300, 32_700, 100):
+        with ExitStack() as attempt:
+            try:
+                # The first port of a block is the reservation of all of it (ignitemap/local/configure.py).
+                for first in range(10_240, 32_768, BLOCK):
+                    if base - BLOCK < first <= base + max(USED_PORTS):
+                        attempt.enter_context(socket.socket()).bind((HOST, first))
+                for number in USED_PORTS:
+                    with socket.socket() as probe:
+                        probe.bind((HOST, base + number))
+            except OSError:
+                continue
+            stack.enter_context(attempt.pop_all())
+            return base
+    raise RuntimeError("no hundred ports are free")
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(RUN_SECONDS + 60)
+def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every test of pyignite passes that is not deselected with a reason."""
+    report, deselection = tmp_path / "report.xml", tmp_path / "deselected.json"
+    path = [HERE / "shim", tmp_path, HERE, REPOSITORY]
+    with ExitStack() as stack:
+        base_port = reserve(stack)
+        sdist.unpack(tmp_path, base_port)
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "peer_plugin", "-q", "--tb=short", f"--junitxml={report}", *sdist.SUITES],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(map(str, path)),
+                "PEER_BASE_PORT": str(base_port),
+                "PEER_DESELECTED": str(deselection),
+            },
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+    assert deselection.exists(), run.stdout + run.stderr
+    selection = json.loads(deselection.read_text("utf-8"))
+    results = {
+        f"{case.get('classname')}::{case.get('name')}": "".join({child.tag for child in case} & {"failure", "error", "skipped"})
+        for case in ElementTree.parse(report).iter("testcase")
+    }
+    passed = sum(not outcome for outcome in results.values())
+    reasons = Counter(selection["deselected"].values())
+    with capfd.disabled():
+        print(f"\npyignite {sdist.VERSION}: {passed} passed, {reasons.total()} deselected, {selection['total']} in all")
+        for reason, count in reasons.most_common():
+            print(f"  {count:4} deselected: {reason}")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {test for test, outcome in results.items() if outcome} == set()
+    assert passed + reasons.total() == selection["total"]
