@@ -627,6 +627,7 @@ _TRANSACTION_TEXTS: Final[tuple[tuple[str, type[ServerError]], ...]] = (
     ("Failed to acquire lock within provided timeout", TransactionTimeout),
     ("TransactionTimeoutException", TransactionTimeout),
     ("Failed to prepare transaction, read/write conflict", TransactionConflict),
+    ("Failed to prepare transaction (lock conflict)", TransactionConflict),
     ("TransactionOptimisticException", TransactionConflict),
 )
 

@@ -17,6 +17,7 @@ from typing import Final
 from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options, create_cache, get_cache, get_or_create_cache
 from ignitemap.client.cursors import AioScanCursor, AioSqlFieldsCursor
+from ignitemap.client.transactions import AioTransaction, TransactionConcurrency, TransactionIsolation
 from ignitemap.exceptions import (
     AuthenticationError,
     ClusterUnavailable,
@@ -98,6 +99,7 @@ __all__ = [
     "AioClient",
     "AioScanCursor",
     "AioSqlFieldsCursor",
+    "AioTransaction",
     "AuthenticationError",
     "BinaryTypeError",
     "BoolArrayObject",
@@ -145,6 +147,8 @@ __all__ = [
     "TimeObject",
     "TimestampArrayObject",
     "TimestampObject",
+    "TransactionConcurrency",
+    "TransactionIsolation",
     "UUIDArrayObject",
     "UUIDObject",
     "WriteSynchronizationMode",

@@ -14,6 +14,7 @@ from ignitemap.client.cursors import AioSqlFieldsCursor
 from ignitemap.client.nodes import Nodes
 from ignitemap.client.session import Retry, Session
 from ignitemap.client.settings import Settings, config_of, name_of
+from ignitemap.client.transactions import AioTransaction, TransactionConcurrency, TransactionIsolation
 from ignitemap.exceptions import ClientClosed, ConfigurationError, InsecureCredentialsError
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import Codecs, EntryTypes, NaiveDatetime, Spec, TypeResolver
@@ -263,6 +264,22 @@ class AioClient:
             include_field_names,
         )
         return AioSqlFieldsCursor(self.session, self.codecs, request, None)
+
+
+    # --- transactions and the cluster -------------------------------------------------------------------------------
+
+    def tx_start(
+        self,
+        concurrency: int = TransactionConcurrency.PESSIMISTIC,
+        isolation: int = TransactionIsolation.REPEATABLE_READ,
+        timeout: int = 0,
+        label: str | None = None,
+    ) -> AioTransaction:
+        """A transaction, started by ``async with`` or ``await``: TransactionConcurrency, TransactionIsolation, ms, a name.
+
+        A timeout of 0 is none. See `AioTransaction`. Raises EncodeValueError, which is a ValueError, at once.
+        """
+        return AioTransaction(self, concurrency, isolation, timeout, label)
 
 
 class Connecting:

@@ -8,7 +8,7 @@ for, a lost request sent again.
 import asyncio
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar, cast
 
@@ -18,6 +18,7 @@ from ignitemap.client.affinity import AffinityMapping, owner
 from ignitemap.client.connection import Answer, Expired, NoAnswer, NodeConnection
 from ignitemap.client.metadata import Metadata
 from ignitemap.client.nodes import Nodes
+from ignitemap.client.transactions import TRANSACTION
 from ignitemap.exceptions import (
     AuthenticationError,
     ClientClosedNotSent,
@@ -40,12 +41,20 @@ from ignitemap.protocol.codecs import MALFORMED, UNTYPED, Codecs, EntryTypes, Sc
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
 from ignitemap.protocol.connection import Failure, Topology
 from ignitemap.protocol.message import CacheRef, Effect, Request
-from ignitemap.protocol.operations import CachePartitions, GetBinaryConfiguration, QuerySqlFields, ResourceClose
+from ignitemap.protocol.operations import (
+    CachePartitions,
+    GetBinaryConfiguration,
+    QuerySqlFields,
+    ResourceClose,
+    TxEnd,
+    TxStart,
+)
 from ignitemap.protocol.wire import Feature, ProtocolContext
 
 __all__ = ["Retry", "Session", "Statistics"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 Retry = frozenset[str]
 """The effects (message.Effect) that may be sent again after a byte of them has left."""
@@ -56,6 +65,7 @@ MAX_PARTITIONS: Final = 65_000  # CacheConfiguration.MAX_PARTITIONS_COUNT
 MAPPING_PAUSE: Final = 1.0  # seconds before a failed request for mappings is repeated
 CLOSE_TIMEOUT: Final = 2.0
 SELECT: Final = 1  # the statement type that lets nothing else pass
+TRANSACTIONAL: Final = frozenset({TxStart, TxEnd})  # bound to a connection, but not to a cursor
 
 
 @attrs.define
@@ -86,7 +96,7 @@ class Session:
         self._wanted: set[int] = set()  # caches whose mapping is of interest
         self._wanted_not_before = 0.0
         self._refreshing: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
 
@@ -137,6 +147,10 @@ class Session:
         Raises EncodeError before anything is sent, NotSentError, OutcomeUnknownError, ServerError, DecodeError,
         CursorLost for what is bound to a connection; CancelledError passes, and the answer is then dropped.
         """
+        if node is None and (transaction := TRANSACTION.get()) is not None:
+            joined = transaction.joined(self, request)
+            if joined is not None:
+                return await joined.call(request, codecs, types, timeout=timeout, used=used)
         if codecs is None:
             codecs = self.codecs
         started = self._now()
@@ -162,13 +176,13 @@ class Session:
             or connection.protocol.context is not self._context
         ):
             answer, connection = await self._slow_exchange(
-                request, codec, codecs, body, connection, timeout, started, opens=used is not None
+                request, codec, codecs, body, connection, timeout, started, opens=used is not None, bound=node is not None
             )
         else:
             try:
                 answer = await connection.request(operation.code, body)
             except NoAnswer as failure:
-                self._may_retry(request, connection, failure, self.nodes.limits.timeout)
+                self._may_retry(request, connection, failure, self.nodes.limits.timeout, last=node is not None)
                 answer, connection = await self._slow_exchange(request, codec, codecs, body, None, timeout, started)
         if isinstance(answer, Failure):
             raise server_error(
@@ -194,7 +208,11 @@ class Session:
 
     def close_resource(self, connection: NodeConnection, resource: int) -> "asyncio.Task[None]":
         """Free a cursor of the server, in a task of its own. What the server says to that does not matter."""
-        task = self._loop.create_task(self._close_resource(connection, resource), name="ignitemap cursor closing")
+        return self.in_background(self._release(connection, ResourceClose(resource)), "ignitemap cursor closing")
+
+    def in_background(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
+        """A task that goes on when its caller is cancelled, and ends with the session."""
+        task = self._loop.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -208,16 +226,21 @@ class Session:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.nodes.aclose()
 
-    async def _close_resource(self, connection: NodeConnection, resource: int) -> None:
+    async def _release(self, connection: NodeConnection, request: Request[None]) -> None:
         try:
-            await self.call(ResourceClose(resource), node=connection, timeout=CLOSE_TIMEOUT)
+            await self.call(request, node=connection, timeout=CLOSE_TIMEOUT)
         except IgniteMapError:
             return  # the connection is gone, or the last page came meanwhile: either way the cursor is
 
     def _close_unread(self, connection: NodeConnection, answer: Answer) -> None:
-        """Close the cursor that an answer has opened: all such answers begin with its id."""
-        if isinstance(answer, bytes) and len(answer) >= 8 and not self.closed and not connection.lost:
+        """Close what an answer has opened: a cursor, whose id it begins with, or a transaction, whose id is all of it."""
+        if not isinstance(answer, bytes) or self.closed or connection.lost:
+            return
+        if len(answer) >= 8:
             _ = self.close_resource(connection, int.from_bytes(answer[:8], "little", signed=True))
+        elif len(answer) == 4:
+            end = TxEnd(int.from_bytes(answer, "little", signed=True), False)
+            _ = self.in_background(self._release(connection, end), "ignitemap rollback")
 
     # --- encoding and decoding ------------------------------------------------------------------------------------
 
@@ -308,6 +331,7 @@ class Session:
         started: float,
         *,
         opens: bool = False,
+        bound: bool = False,
     ) -> tuple[Answer, NodeConnection]:
         """The exchange with all that the fast path leaves out; within one deadline."""
         operation = type(request)
@@ -318,7 +342,7 @@ class Session:
         for attempt in range(1 + MAX_RETRIES):
             if self.closed:
                 raise ClientClosedNotSent(f"{name}: the client is closed", operation=name)
-            if connection is None or (connection.lost and request.effect != "bound"):
+            if connection is None or (connection.lost and not bound):
                 connection = await self._connect(name, deadline)
             if not connection.free:
                 await connection.wait_until_free(name, len(body), deadline)
@@ -340,7 +364,7 @@ class Session:
                 )
                 return answer, connection
             except NoAnswer as failure:
-                self._may_retry(request, connection, failure, allowed, last=attempt == MAX_RETRIES)
+                self._may_retry(request, connection, failure, allowed, last=bound or attempt == MAX_RETRIES)
                 connection = self.nodes.any(but=connection)
         raise AssertionError("the last attempt raises")
 
@@ -389,7 +413,7 @@ class Session:
             if failure.sent:
                 raise ClientClosedOutcomeUnknown(f"{name}: the client was closed", operation=name, node=node)
             raise ClientClosedNotSent(f"{name}: the client was closed", operation=name, node=node)
-        if request.effect == "bound":
+        if request.effect == "bound" and type(request) not in TRANSACTIONAL:
             raise CursorLost(
                 f"{name}: the connection to {node} was lost, and the cursor with it", node=node
             ) from failure.cause
@@ -399,7 +423,7 @@ class Session:
             ) from failure.cause
         if last:
             raise ClusterUnavailable(
-                f"{name}: not sent, the connection was lost {1 + MAX_RETRIES} times",
+                f"{name}: not sent, the connection to {node} was lost",
                 operation=name,
                 node=node,
                 causes={} if failure.cause is None else {node: failure.cause},

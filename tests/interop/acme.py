@@ -10,7 +10,7 @@ import ignitemap as ig
 
 __all__ = ["REGISTRY", "Address", "Box", "Color", "Customer", "Order", "Person", "Shelf"]
 
-# Of this module alone: other tests have types of the same names.
+# Of these tests alone: other tests have types of the same names.
 REGISTRY = ig.Registry()
 
 

@@ -22,14 +22,19 @@ __all__ = [
     "char_literal",
     "collection_literal",
     "date_literal",
+    "decimal_literal",
     "double_literal",
     "float_literal",
     "instant_literal",
+    "Literal",
     "literal_with",
     "map_literal",
     "numbers_literal",
     "object_literal",
+    "sql_date_literal",
     "text_literal",
+    "time_literal",
+    "timestamp_literal",
 ]
 
 Literal = Callable[[Any], str]
@@ -88,8 +93,13 @@ def date_literal(value: date) -> str:
     return f"date {midnight(value)}"
 
 
+def sql_date_literal(value: date) -> str:
+    """A java.sql.Date."""
+    return f"sqldate {midnight(value)}"
+
+
 def time_literal(value: time) -> str:
-    return f"time {timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond) // MILLISECOND}"
+    return f"time {((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000}"
 
 
 def numbers_literal(component: str, values: Iterable[Any]) -> str:
@@ -158,7 +168,8 @@ def literal_with(codecs: Codecs) -> Literal:
             return timestamp_literal(value)
         if isinstance(value, Enum):
             return f"{type(value).__name__.lower()} {value.name}"
-        fields = {_camel(each.name): literal(getattr(value, each.name)) for each in attrs.fields(type(value))}
+        names = [each.name for each in attrs.fields(type(value)) if not each.name.startswith("_")]
+        fields = {_camel(name): literal(getattr(value, name)) for name in names}
         return object_literal(type(value).__name__, **fields)
 
     return literal

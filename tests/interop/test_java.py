@@ -1,21 +1,13 @@
 """Java judges: what Python writes, Java reads as its own, and the reverse; and both find each other's keys."""
 
-import base64
-import random
-import struct
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any
-
-import pytest
+from typing import Any
 
 import ignitemap as ig
-from ignitemap.client.affinity import hash_of, partition_of
-from ignitemap.protocol.codecs import Hinted, encode_object
-from ignitemap.protocol.types import mapping_codecs
+from tests.interop.acme import REGISTRY, Address, Color, Customer, Order, Person, Shelf
+from tests.interop.literals import object_literal, text_literal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,7 +91,9 @@ async def test_java_finds_python_model_keys(client, name, java):
         )
         assert await java("get", name, word) == await java("sample", "Order", f"{n}")
         assert await java("equal", name, word, "Order", f"{n}") == ["true"]
-    assert await java("get", name, object_literal("OrderKey", customer="long 1", number="int 2", region=text_literal("nowhere"))) == ["null"]
+    assert await java(
+        "get", name, object_literal("OrderKey", customer="long 1", number="int 2", region=text_literal("nowhere"))
+    ) == ["null"]
 
 
 async def test_python_writes_keys_in_the_field_order_that_java_registered(client, name, java):
@@ -109,7 +103,9 @@ async def test_python_writes_keys_in_the_field_order_that_java_registered(client
     key = ig.key_class(Shelf, registry=REGISTRY)
     assert await shelves[key(level=3, room="attic")] == Shelf(3, "attic", 12)
     await shelves.save(Shelf(1, "cellar", 40))
-    assert await java("get", name, object_literal("ShelfKey", room=text_literal("cellar"), level="int 1")) == await java("sample", "Shelf", "40")
+    assert await java(
+        "get", name, object_literal("ShelfKey", room=text_literal("cellar"), level="int 1")
+    ) == await java("sample", "Shelf", "40")
 
 
 # --- Java writes, Python reads ----------------------------------------------------------------------------------------

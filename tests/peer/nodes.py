@@ -194,7 +194,7 @@ def clear_ignite_work_dir() -> None:
 
 
 def get_test_dir() -> str:
-    return os.path.dirname(os.path.realpath(__file__))
+    return str(Path(__file__).resolve().parent)
 
 
 @contextlib.asynccontextmanager

@@ -25,13 +25,14 @@ async def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    reasons = deselected.reasons([item.nodeid.removeprefix("tests/") for item in items])
-    kept = [item for item in items if item.nodeid.removeprefix("tests/") not in reasons]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    kept.sort(key=_configuration)  # each once: by parameters, nodes would be replaced between any two tests
-    total = len(items)
-    items[:] = kept
-    Path(os.environ["PEER_DESELECTED"]).write_text(json.dumps({"total": total, "deselected": reasons}), "utf-8")
+    tests = {item.nodeid.removeprefix("tests/"): item for item in items}
+    reasons = deselected.reasons(list(tests))
+    selection = {"total": len(tests), "deselected": reasons, "unused": deselected.unused(list(tests))}
+    Path(os.environ["PEER_SELECTION"]).write_text(json.dumps(selection), "utf-8")
+    config.hook.pytest_deselected(items=[tests[test] for test in reasons])
+    kept = [item for test, item in tests.items() if test not in reasons]
+    # Each configuration of the nodes once: by parameters, they would be replaced between any two tests.
+    items[:] = sorted(kept, key=_configuration)
 
 
 def _configuration(item: pytest.Item) -> int:

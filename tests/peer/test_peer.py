@@ -22,7 +22,7 @@ HERE: Final = Path(__file__).parent
 REPOSITORY: Final = HERE.parents[1]
 RUN_SECONDS: Final = 900
 
-USED_PORTS: Final = [number for block in (0, 10, 20) for number in range(block, block + 5)] + [50, 51]
+USED_PORTS: Final = [number for block in (0, 10, 20) for number in range(block, block + 6)] + [50, 51]
 BLOCK: Final = 64  # what ignitemap.local reserves ports by
 
 
@@ -49,28 +49,40 @@ def reserve(stack: ExitStack) -> int:
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Every test of pyignite passes that is not deselected with a reason."""
-    report, deselection = tmp_path / "report.xml", tmp_path / "deselected.json"
+    report, selection_file = tmp_path / "report.xml", tmp_path / "selection.json"
     path = [HERE / "shim", tmp_path, HERE, REPOSITORY]
     with ExitStack() as stack:
         base_port = reserve(stack)
         sdist.unpack(tmp_path, base_port)
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "peer_plugin", "-q", "--tb=short", f"--junitxml={report}", *sdist.SUITES],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "peer_plugin",
+                "-q",
+                "--tb=short",
+                f"--junitxml={report}",
+                *sdist.SUITES,
+            ],
             cwd=tmp_path,
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(map(str, path)),
                 "PEER_BASE_PORT": str(base_port),
-                "PEER_DESELECTED": str(deselection),
+                "PEER_SELECTION": str(selection_file),
             },
             capture_output=True,
             text=True,
             timeout=RUN_SECONDS,
         )
-    assert deselection.exists(), run.stdout + run.stderr
-    selection = json.loads(deselection.read_text("utf-8"))
+    assert selection_file.exists(), run.stdout + run.stderr
+    selection = json.loads(selection_file.read_text("utf-8"))
     results = {
-        f"{case.get('classname')}::{case.get('name')}": "".join({child.tag for child in case} & {"failure", "error", "skipped"})
+        f"{case.get('classname')}::{case.get('name')}": "".join(
+            {child.tag for child in case} & {"failure", "error", "skipped"}
+        )
         for case in ElementTree.parse(report).iter("testcase")
     }
     passed = sum(not outcome for outcome in results.values())
@@ -79,6 +91,7 @@ def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture
         print(f"\npyignite {sdist.VERSION}: {passed} passed, {reasons.total()} deselected, {selection['total']} in all")
         for reason, count in reasons.most_common():
             print(f"  {count:4} deselected: {reason}")
+    assert selection["unused"] == []
     assert run.returncode == 0, run.stdout + run.stderr
     assert {test for test, outcome in results.items() if outcome} == set()
     assert passed + reasons.total() == selection["total"]

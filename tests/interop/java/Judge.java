@@ -82,7 +82,7 @@ public final class Judge {
                 answer.add(String.valueOf(binary(words[0], words[1]).equals(binary(words[0], words[2]))));
                 break;
             case "sql": {  // query, arguments... -> a line for each row, columns separated by " | "
-                Object[] arguments = Arrays.stream(words).skip(1).map(Text::parse).toArray();
+                Object[] arguments = values(Arrays.copyOfRange(words, 1, words.length));
                 for (List<?> row : client.query(new SqlFieldsQuery(words[0]).setArgs(arguments)).getAll())
                     answer.add(String.join(" | ", row.stream().map(Text::of).toArray(String[]::new)));
                 break;

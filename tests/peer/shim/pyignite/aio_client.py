@@ -10,7 +10,6 @@ import attrs
 from ignitemap import raw
 from ignitemap.client.connection import Address
 from ignitemap.client.session import Session
-from ignitemap.protocol.codecs import EntryTypes
 from ignitemap.protocol.codegen import compile_operation
 from ignitemap.protocol.operations import CacheGet
 from pyignite.connection import AioConnection, adapted
@@ -53,7 +52,11 @@ class AioClient(raw.AioClient):
     """raw.AioClient with pyignite's private names."""
 
     def __init__(self, *args: Any, event_listeners: Sequence[Any] = (), **options: Any) -> None:
-        super().__init__(*args, **({"event_listeners": [*event_listeners, LogLines()]} if "ConnectionEventListener" in raw.__all__ else {}), **options)
+        super().__init__(
+            *args,
+            **({"event_listeners": [*event_listeners, LogLines()]} if "ConnectionEventListener" in raw.__all__ else {}),
+            **options,
+        )
 
     async def open(self, addresses: Sequence[Address]) -> Self:
         """Connect; like pyignite to all nodes at once, where ours returns with the first."""

@@ -5,9 +5,10 @@ from typing import Any
 
 import attrs
 
+from ignitemap import raw
 from ignitemap.client.cursors import Cursor
 from ignitemap.exceptions import ServerError
-from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
+from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, encode_object
 from ignitemap.protocol.message import CacheRef, Request
 from ignitemap.protocol.operations import CacheLocalPeek, CachePartitions, ResourceClose
 from pyignite.connection import AioConnection, adapted
@@ -54,7 +55,9 @@ async def cache_get_node_partitions_async(conn: AioConnection, caches: Sequence[
     return APIResult({"partition_mapping": mappings})
 
 
-async def cache_local_peek_async(conn: AioConnection, cache_info: CacheRef, key: Any, key_hint: Any = None) -> APIResult:
+async def cache_local_peek_async(
+    conn: AioConnection, cache_info: CacheRef, key: Any, key_hint: Any = None
+) -> APIResult:
     session = conn.session
     types = UNTYPED if key_hint is None else EntryTypes(key_hint, UNTYPED.value)
     return await _call(conn, CacheLocalPeek(cache_info, key), session.codecs, types)
@@ -65,6 +68,17 @@ def cache_get_node_partitions(*args: Any) -> APIResult:
 
 
 cache_local_peek = resource_close = cache_get_node_partitions
+
+
+def name_of_hint(hint: Any) -> str:
+    return next(name for name in raw.__all__ if getattr(raw, name) is hint)
+
+
+async def object_hash(value: Any, client: raw.AioClient) -> int:
+    """The hash code in the header of a complex object (GridBinaryMarshaller.HASH_CODE_POS is 8)."""
+    out = bytearray()
+    encode_object(client.codecs, out, value)
+    return int.from_bytes(out[8:12], "little", signed=True)
 
 
 # pyignite's cursors show where the server's cursor lives.

@@ -1,0 +1,427 @@
+"""Transactions: bound to one connection, joined by the operations of one task, and tracked here.
+
+A node runs an operation with the id of a transaction that has ended, or that belongs to another connection, outside
+of any transaction and says nothing (seen from a 2.17.0 node). So what belongs to a transaction, and whether it is
+still open, is decided here and before anything is sent: an operation joins the transaction of its task, or raises
+TransactionError; it never slips out of it.
+
+`Session.call` looks at TRANSACTION, so both faces join, whichever cache, view or cursor the operation comes from.
+"""
+
+import asyncio
+import enum
+from collections.abc import Generator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+
+import attrs
+
+from ignitemap.exceptions import (
+    CommitOutcomeUnknown,
+    EncodeValueError,
+    IgniteMapError,
+    InvalidOperationCode,
+    NotSentError,
+    NotSupportedByServer,
+    OutcomeUnknownError,
+    ServerError,
+    TransactionError,
+    TransactionLost,
+)
+from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
+from ignitemap.protocol.message import CacheRef, Request
+from ignitemap.protocol.operations import (
+    CacheContainsKey,
+    CacheContainsKeys,
+    CacheGet,
+    CacheGetAll,
+    CacheGetAndPut,
+    CacheGetAndPutIfAbsent,
+    CacheGetAndRemove,
+    CacheGetAndReplace,
+    CacheGetConfiguration,
+    CacheGetSize,
+    CacheLocalPeek,
+    CachePut,
+    CachePutAll,
+    CachePutIfAbsent,
+    CacheRemoveIfEquals,
+    CacheRemoveKey,
+    CacheRemoveKeys,
+    CacheReplace,
+    CacheReplaceIfEquals,
+    QueryScan,
+    QuerySqlFields,
+    TxEnd,
+    TxStart,
+)
+from ignitemap.protocol.wire import Feature
+
+if TYPE_CHECKING:
+    from ignitemap.client.client import AioClient
+    from ignitemap.client.connection import NodeConnection
+    from ignitemap.client.session import Session
+
+__all__ = ["TRANSACTION", "AioTransaction", "TransactionConcurrency", "TransactionIsolation"]
+
+R = TypeVar("R")
+E = TypeVar("E", bound=enum.IntEnum)
+
+TRANSACTION: Final[ContextVar["AioTransaction | None"]] = ContextVar("ignitemap_transaction", default=None)
+"""The innermost transaction of the current context, whoever owns it; `AioTransaction.joined` says who may use it."""
+
+MAX_TIMEOUT: Final = 2**63 - 1
+
+# What a node carries out inside of the transaction whose id comes with it. All else is refused: a node would ignore
+# the id (clear, remove_all, index queries: they wiped the cache and survived the rollback) or refuse it itself.
+JOINING: Final = frozenset(
+    {
+        CacheContainsKey,
+        CacheContainsKeys,
+        CacheGet,
+        CacheGetAll,
+        CacheGetAndPut,
+        CacheGetAndPutIfAbsent,
+        CacheGetAndRemove,
+        CacheGetAndReplace,
+        CacheGetSize,
+        CacheLocalPeek,
+        CachePut,
+        CachePutAll,
+        CachePutIfAbsent,
+        CacheRemoveIfEquals,
+        CacheRemoveKey,
+        CacheRemoveKeys,
+        CacheReplace,
+        CacheReplaceIfEquals,
+    }
+)
+# They see what the transaction wrote only where the cluster has tx-aware queries, and then in READ_COMMITTED only.
+QUERIES: Final = frozenset({QueryScan, QuerySqlFields})
+# It is about the cache, not about entries: it takes no transaction.
+APART: Final = frozenset({CacheGetConfiguration})
+
+
+class TransactionConcurrency(enum.IntEnum):
+    """When a transaction takes its locks: OPTIMISTIC at commit, PESSIMISTIC at the first access to a key."""
+
+    OPTIMISTIC = 0
+    PESSIMISTIC = 1
+
+
+class TransactionIsolation(enum.IntEnum):
+    """What a transaction sees of others. SERIALIZABLE with OPTIMISTIC fails at commit if what was read has changed."""
+
+    READ_COMMITTED = 0
+    REPEATABLE_READ = 1
+    SERIALIZABLE = 2
+
+
+class _State(enum.Enum):
+    NEW = "not started"
+    OPEN = "open"
+    ENDING = "about to end"
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled back"
+    UNKNOWN = "ended, and whether it was committed is not known"
+
+
+class AioTransaction:
+    """A transaction over the TRANSACTIONAL caches of a cluster; `AioClient.tx_start` makes it.
+
+        async with client.tx_start(timeout=5000, label="transfer") as tx:
+            await accounts.put("ann", 90)
+            await accounts.put("ben", 110)
+            await tx.commit()
+
+    A block without ``commit()`` rolls back. Or ``tx = await client.tx_start()``, and ``commit()``, ``rollback()`` or
+    ``close()`` later. Between start and end every operation of the task that called `tx_start` is part of it, on all
+    caches of the client; operations of tasks that were started meanwhile raise TransactionError.
+
+    Raises EncodeValueError (a ValueError) for a concurrency, isolation, timeout or label that there isn't.
+    """
+
+    def __init__(
+        self,
+        client: "AioClient",
+        concurrency: int = TransactionConcurrency.PESSIMISTIC,
+        isolation: int = TransactionIsolation.REPEATABLE_READ,
+        timeout: int = 0,
+        label: str | None = None,
+    ) -> None:
+        self.client = client
+        self.concurrency = _member(TransactionConcurrency, concurrency)
+        self.isolation = _member(TransactionIsolation, isolation)
+        if type(timeout) is not int or not 0 <= timeout <= MAX_TIMEOUT:
+            raise EncodeValueError(f"the timeout of a transaction is an int of ms from 0 up, not {timeout!r}")
+        if label is not None and not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
+            raise EncodeValueError(f"the label of a transaction is a str, not a Python {type(label).__qualname__}")
+        self.timeout = timeout
+        self.label = label
+        self.tx_id: int | None = None
+        """The transaction's id on its connection; None before it was started."""
+        self._state = _State.NEW
+        self._owner = _this_task()
+        self._session: Session | None = None
+        self._connection: NodeConnection | None = None
+        self._outer: AioTransaction | None = None
+        self._refs: dict[CacheRef, CacheRef] = {}
+        self._in_flight = 0
+        self._unanswered = False
+
+    def __repr__(self) -> str:
+        name = "" if self.label is None else f" {self.label!r}"
+        return f"<transaction{name}, {self._state.value}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self._state not in {_State.NEW, _State.OPEN}
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            await self.close()
+        except IgniteMapError:
+            if error is None:
+                raise  # else what the block raised says more
+
+    async def commit(self) -> None:
+        """Apply all that was done in the transaction, or nothing. Does nothing when it was committed before.
+
+        Raises TransactionTimeout, TransactionConflict, TransactionDeadlock or another ServerError: nothing was applied,
+        the transaction has ended; CommitOutcomeUnknown: sent, and no answer came; NotSentError: not sent, it is still
+        open; TransactionLost: its connection was lost before, so that it was rolled back; TransactionError: called by
+        another task, after its end, or after a write in it that had no answer.
+        """
+        if self._state is _State.COMMITTED:
+            return
+        if self._owner is not _this_task():
+            raise TransactionError("only the task that has started a transaction can commit it")
+        session, connection = self._reachable()
+        if self._unanswered or self._in_flight:
+            raise TransactionError("an operation of the transaction has no answer: it can only be rolled back")
+        self._state = _State.ENDING
+        try:
+            await session.call(TxEnd(cast(int, self.tx_id), True), node=connection)
+        except NotSentError as error:
+            if not connection.lost:
+                self._state = _State.OPEN
+                raise
+            self._end(_State.ROLLED_BACK)
+            if session.closed:
+                raise
+            raise self._lost(connection) from error
+        except OutcomeUnknownError as error:
+            self._end(_State.UNKNOWN)
+            raise CommitOutcomeUnknown(
+                "the commit was sent and has no answer: all of the transaction was applied, or nothing",
+                operation=TxEnd.__name__,
+                node=str(connection.address),
+            ) from error
+        except ServerError as error:
+            self._end(_State.ROLLED_BACK)
+            raise self._named(error)
+        except BaseException:
+            # Cancelled. A commit that is under way is not stopped; one that was never sent must not leave its locks.
+            self._end(_State.UNKNOWN)
+            _ = session.in_background(self._roll_back(session, connection), "ignitemap rollback")
+            raise
+        self._end(_State.COMMITTED)
+
+    async def rollback(self) -> None:
+        """The same as ``close``."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Undo all that was done in the transaction, unless it has ended before; then nothing happens.
+
+        Raises OutcomeUnknownError or NotSentError when the node doesn't answer: it rolls back when the connection ends
+        or the transaction's timeout is over. That happened already where the connection is lost, which is no error.
+        """
+        if self._state is not _State.OPEN:
+            return
+        session, connection = cast("Session", self._session), cast("NodeConnection", self._connection)
+        self._end(_State.ROLLED_BACK)
+        if connection.lost or session.closed:
+            return
+        # In a task of its own: whoever is cancelled while waiting for it, the locks are freed.
+        task = session.in_background(self._roll_back(session, connection), "ignitemap rollback")
+        await asyncio.wait([task])
+        failed = None if task.cancelled() else task.result()  # cancelled: the client was closed
+        if failed is not None:
+            raise failed
+
+    # --- what a session asks ----------------------------------------------------------------------------------------
+
+    def joined(self, session: "Session", request: Request[Any]) -> "AioTransaction | None":
+        """The transaction that a request of the current task is part of; None for a request that is part of none.
+
+        Raises TransactionError for a task that is not the owner's.
+        """
+        if not isinstance(getattr(request, "cache", None), CacheRef) or type(request) in APART:
+            return None
+        found = self._innermost(session)
+        if found is None:
+            return None
+        if found._owner is not _this_task():
+            raise TransactionError(
+                f"{type(request).__name__}: this task was started inside of {found!r}, which belongs to another task:"
+                " start the task before the transaction, or with a context of its own"
+            )
+        if found.closed:
+            found._leave()
+            raise TransactionError(f"{type(request).__name__}: {found!r} was ended by another task")
+        return found
+
+    async def call(
+        self,
+        request: Request[R],
+        codecs: Codecs | None = None,
+        types: EntryTypes = UNTYPED,
+        *,
+        timeout: float | None = None,
+        used: "list[NodeConnection] | None" = None,
+    ) -> R:
+        """`Session.call` inside of this transaction, whatever task it comes from.
+
+        Raises what `Session.call` raises, TransactionError for what can't be part of a transaction, TransactionLost
+        when the connection is lost: the node has then rolled back.
+        """
+        session, connection = self._reachable()
+        self._check(request, connection)
+        self._in_flight += 1
+        try:
+            return await session.call(
+                self._with_id(request), codecs, types, node=connection, timeout=timeout, used=used
+            )
+        except ServerError as error:
+            raise self._named(error)
+        except (NotSentError, OutcomeUnknownError) as error:
+            if isinstance(error, OutcomeUnknownError):
+                self._unanswered |= request.effect != "read"
+            if connection.lost and not session.closed:
+                raise self._lost(connection) from error
+            raise
+        except asyncio.CancelledError:
+            self._unanswered |= request.effect != "read"
+            raise
+        finally:
+            self._in_flight -= 1
+
+    # --- the rest ---------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self._owner is None:  # made outside of any task
+            self._owner = _this_task()
+        if self._owner is not _this_task():
+            raise TransactionError(
+                "a transaction is started by the task that called tx_start(): others would not be part of it"
+            )
+        if self._state in {_State.OPEN, _State.ENDING}:
+            raise TransactionError("the transaction was started before")
+        session = self.client.session
+        current = TRANSACTION.get()
+        around = None if current is None else current._innermost(session)
+        if around is not None and around._owner is self._owner and not around.closed:
+            raise TransactionError(f"this task is inside of {around!r} already: transactions don't nest")
+        used: list[NodeConnection] = []
+        try:
+            tx_id = await session.call(TxStart(self.concurrency, self.isolation, self.timeout, self.label), used=used)
+        except InvalidOperationCode as error:  # a node before Ignite 2.8
+            raise NotSupportedByServer("the cluster has no transactions for thin clients", feature="TX_START") from error
+        self.tx_id = tx_id
+        self._session, self._connection = session, used[-1]
+        self._refs.clear()
+        self._unanswered = False
+        self._state = _State.OPEN
+        self._outer = current
+        TRANSACTION.set(self)
+
+    async def _roll_back(self, session: "Session", connection: "NodeConnection") -> IgniteMapError | None:
+        """End the transaction on its node; the error, where that leaves its locks."""
+        try:
+            await session.call(TxEnd(cast(int, self.tx_id), False), node=connection)
+        except IgniteMapError as error:
+            return None if connection.lost or session.closed else error
+        return None
+
+    def _innermost(self, session: "Session") -> "AioTransaction | None":
+        """This transaction, or the next one around it that is the session's."""
+        found: AioTransaction | None = self
+        while found is not None and found._session is not session:
+            found = found._outer
+        return found
+
+    def _reachable(self) -> "tuple[Session, NodeConnection]":
+        if self._state is not _State.OPEN or self._session is None or self._connection is None:
+            raise TransactionError(f"{self!r} is not open")
+        if self._connection.lost and not self._session.closed:
+            raise self._lost(self._connection)
+        return self._session, self._connection
+
+    def _check(self, request: Request[Any], connection: "NodeConnection") -> None:
+        operation = type(request)
+        if operation in JOINING:
+            return
+        if operation not in QUERIES:
+            raise TransactionError(f"{operation.__name__} can't be part of a transaction: a node runs it outside of it")
+        if Feature.TX_AWARE_QUERIES not in connection.protocol.context.features:
+            raise TransactionError(
+                f"{operation.__name__} would not see what the transaction wrote: tx-aware queries are off in this cluster"
+            )
+        if self.isolation is not TransactionIsolation.READ_COMMITTED:
+            raise TransactionError(f"{operation.__name__} needs a transaction that is READ_COMMITTED")
+
+    def _with_id(self, request: Request[R]) -> Request[R]:
+        ref: CacheRef = cast(Any, request).cache
+        own = self._refs.get(ref)
+        if own is None:
+            own = self._refs[ref] = attrs.evolve(ref, transaction=self.tx_id)
+        return cast("Request[R]", attrs.evolve(cast(Any, request), cache=own))
+
+    def _named(self, error: ServerError) -> ServerError:
+        """The error with the transaction's label, which the server's text may have too far back."""
+        if self.label and self.label not in error.message:
+            error.args = (f"transaction {self.label!r}: {error.message}",)
+        return error
+
+    def _lost(self, connection: "NodeConnection") -> TransactionLost:
+        node = str(connection.address)
+        return TransactionLost(f"the connection to {node} was lost, and the transaction rolled back with it", node=node)
+
+    def _end(self, state: _State) -> None:
+        self._state = state
+        self._refs.clear()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Take the transaction out of the current context, in which others may have begun since."""
+        current = TRANSACTION.get()
+        if current is self:
+            TRANSACTION.set(self._outer)
+            return
+        while current is not None and current._outer is not self:
+            current = current._outer
+        if current is not None:
+            current._outer = self._outer
+
+
+def _this_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
+
+
+def _member(kind: type[E], value: int) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise EncodeValueError(f"{value!r} is not one of {kind.__name__}") from None
