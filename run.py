@@ -74,7 +74,10 @@ def test(*arguments: str) -> None:
     install_groups("test")
     # Before pytest, which would hide the progress bar and count the download as a test's time.
     python("-c", "import ignitemap.local.resolve; ignitemap.local.resolve.find_jars()")
-    failed = python("-m", "coverage", "run", "-m", "pytest", "-m", "not stress", *arguments, check=False)
+    python("-m", "coverage", "erase")
+    processes = ("-n", "2", "--dist", "loadgroup")  # tests of the cluster in one, the others beside them
+    failed = python("-m", "coverage", "run", "-m", "pytest", "-m", "not stress", *processes, *arguments, check=False)
+    python("-m", "coverage", "combine", "--quiet")
     uncovered = python("-m", "coverage", "report", *(["--fail-under=0"] if arguments else []), check=False)
     sys.exit(failed or uncovered)
 

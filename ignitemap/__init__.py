@@ -1,11 +1,11 @@
 """Apache Ignite for Python: a dict that you can await, typed models, and a raw escape hatch.
 
-    import ignitemap as ig
+import ignitemap as ig
 
-    async with ig.connect("ignite://127.0.0.1:10800") as client:
-        ages = await client.cache("ages", str, int)
-        await ages.set("ann", 41)
-        print(await ages["ann"])
+async with ig.connect("ignite://127.0.0.1:10800") as client:
+    ages = await client.cache("ages", str, int)
+    await ages.set("ann", 41)
+    print(await ages["ann"])
 """
 
 import importlib
@@ -54,11 +54,37 @@ from ignitemap.exceptions import (
 )
 from ignitemap.ignite import Client, connect
 from ignitemap.mapping.cache import Cache
+from ignitemap.mapping.expressions import (
+    avg,
+    between,
+    coalesce,
+    col,
+    contains,
+    count,
+    eq,
+    ge,
+    gt,
+    is_in,
+    is_null,
+    le,
+    length,
+    like,
+    lower,
+    lt,
+    max_,
+    min_,
+    ne,
+    not_,
+    some,
+    startswith,
+    sum_,
+    upper,
+)
+from ignitemap.mapping.query import CacheQuery
 from ignitemap.mapping.rows import Row, Rows
 from ignitemap.models.evolving import evolve
 from ignitemap.models.fields import Array, Byte, Char, Double, Float, Index, Int, Long, Short, field, key, sql
-from ignitemap.models.registry import Registry, key_class, model
-from ignitemap.models.registry import enum_ as enum
+from ignitemap.models.registry import Registry, enum_ as enum, key_class, model
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import ANY, Spec, optional
 from ignitemap.protocol.types.arrays import BYTES, array_of
@@ -109,6 +135,7 @@ __all__ = [
     "CacheConfigInvalid",
     "CacheExists",
     "CacheNotFound",
+    "CacheQuery",
     "Char",
     "Client",
     "ClientClosed",
@@ -157,22 +184,46 @@ __all__ = [
     "UnexpectedReply",
     "aio_cache",
     "array_of",
+    "avg",
+    "between",
+    "coalesce",
+    "col",
     "connect",
+    "contains",
+    "count",
     "dict_of",
     "enum",
+    "eq",
     "evolve",
     "field",
     "frozenset_of",
+    "ge",
+    "gt",
+    "is_in",
+    "is_null",
     "key",
     "key_class",
+    "le",
+    "length",
+    "like",
     "list_of",
     "local",
+    "lower",
+    "lt",
+    "max_",
+    "min_",
     "model",
+    "ne",
+    "not_",
     "optional",
     "raw",
     "set_of",
+    "some",
     "sql",
+    "startswith",
+    "sum_",
     "tuple_of",
+    "upper",
 ]
 
 

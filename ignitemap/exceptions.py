@@ -523,7 +523,11 @@ class TransactionTimeout(ServerError):
 
 
 class TransactionDeadlock(ServerError):
-    """The transaction waited for a lock in a circle. It was rolled back."""
+    """The transaction waited for a lock in a circle. It was rolled back.
+
+    A node says so only where it sends its stack traces (ThinClientConfiguration.serverToClientExceptionStackTraceSending);
+    else a deadlock shows as TransactionTimeout.
+    """
 
 
 class TransactionConflict(ServerError):

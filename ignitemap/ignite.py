@@ -206,8 +206,10 @@ class Client:
         await session.know_affinity(ref.cache_id)
         typed = AioCache(self.raw, name, types=self.raw.entry_types(key_spec, value_spec))
         keyed: Any = model if model is not None and model.schema.key_fields else None
-        table = None if model is None else f'"{name}".{simple_name(model.type_name).upper()}'
-        return Cache[Any, Any](AioCache(self.raw, name), typed, keyed, table=table)
+        # In quotes, since a model may be named Order or Group.
+        table = None if model is None else f'"{name}"."{simple_name(model.type_name).upper()}"'
+        schema = None if model is None else model.schema
+        return Cache[Any, Any](AioCache(self.raw, name), typed, keyed, table=table, schema=schema)
 
     async def cache_names(self) -> list[str]:
         """The names of all user caches."""

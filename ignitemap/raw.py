@@ -16,7 +16,22 @@ from typing import Final
 
 from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options, create_cache, get_cache, get_or_create_cache
+from ignitemap.client.cluster import AioCluster, ClusterState
 from ignitemap.client.cursors import AioScanCursor, AioSqlFieldsCursor
+from ignitemap.client.generic_object import GenericObjectMeta
+from ignitemap.client.monitoring import (
+    AuthenticationFailedEvent,
+    ConnectionClosedEvent,
+    ConnectionEventListener,
+    ConnectionLostEvent,
+    HandshakeFailedEvent,
+    HandshakeStartEvent,
+    HandshakeSuccessEvent,
+    QueryEventListener,
+    QueryFailEvent,
+    QueryStartEvent,
+    QuerySuccessEvent,
+)
 from ignitemap.client.transactions import AioTransaction, TransactionConcurrency, TransactionIsolation
 from ignitemap.exceptions import (
     AuthenticationError,
@@ -41,27 +56,47 @@ from ignitemap.protocol.cache_config import (
     WriteSynchronizationMode,
 )
 from ignitemap.protocol.message import ExpiryPolicy
-from ignitemap.protocol.types.arrays import (
-    BOOL_ARRAY,
-    BYTES,
-    CHAR_ARRAY,
-    DECIMAL_ARRAY,
-    DOUBLE_ARRAY,
-    FLOAT_ARRAY,
-    INT_ARRAY,
-    LONG_ARRAY,
-    SHORT_ARRAY,
-    STRING_ARRAY,
-    TIME_ARRAY,
-    TIMESTAMP_ARRAY,
-    UUID_ARRAY,
-    array_of,
+from ignitemap.protocol.types.raw_hints import (
+    AnyDataObject,
+    BinaryEnumArrayObject,
+    BinaryEnumObject,
+    BinaryObject,
+    BoolArrayObject,
+    BoolObject,
+    ByteArrayObject,
+    ByteObject,
+    CharArrayObject,
+    CharObject,
+    CollectionObject,
+    DateArrayObject,
+    DateObject,
+    DecimalArrayObject,
+    DecimalObject,
+    DoubleArrayObject,
+    DoubleObject,
+    EnumArrayObject,
+    EnumObject,
+    FloatArrayObject,
+    FloatObject,
+    IntArrayObject,
+    IntObject,
+    LongArrayObject,
+    LongObject,
+    MapObject,
+    Null,
+    ObjectArrayObject,
+    ShortArrayObject,
+    ShortObject,
+    String,
+    StringArrayObject,
+    TimeArrayObject,
+    TimeObject,
+    TimestampArrayObject,
+    TimestampObject,
+    UUIDArrayObject,
+    UUIDObject,
+    WrappedDataObject,
 )
-from ignitemap.protocol.types.decimal import DECIMAL
-from ignitemap.protocol.types.numeric import BOOL, BYTE, DOUBLE, FLOAT, INT, LONG, SHORT
-from ignitemap.protocol.types.temporal import TIME, TIMESTAMP, UTIL_DATE
-from ignitemap.protocol.types.text import CHAR, STRING
-from ignitemap.protocol.types.uuid import UUID
 
 __all__ = [
     "PROP_BACKUPS_NUMBER",
@@ -97,10 +132,16 @@ __all__ = [
     "PROP_WRITE_SYNCHRONIZATION_MODE",
     "AioCache",
     "AioClient",
+    "AioCluster",
     "AioScanCursor",
     "AioSqlFieldsCursor",
     "AioTransaction",
+    "AnyDataObject",
     "AuthenticationError",
+    "AuthenticationFailedEvent",
+    "BinaryEnumArrayObject",
+    "BinaryEnumObject",
+    "BinaryObject",
     "BinaryTypeError",
     "BoolArrayObject",
     "BoolObject",
@@ -114,27 +155,45 @@ __all__ = [
     "CharArrayObject",
     "CharObject",
     "ClusterError",
+    "ClusterState",
+    "CollectionObject",
+    "ConnectionClosedEvent",
+    "ConnectionEventListener",
+    "ConnectionLostEvent",
     "DateArrayObject",
     "DateObject",
     "DecimalArrayObject",
     "DecimalObject",
     "DoubleArrayObject",
     "DoubleObject",
+    "EnumArrayObject",
+    "EnumObject",
     "ExpiryPolicy",
     "FloatArrayObject",
     "FloatObject",
+    "GenericObjectMeta",
     "HandshakeError",
+    "HandshakeFailedEvent",
+    "HandshakeStartEvent",
+    "HandshakeSuccessEvent",
     "IndexType",
     "IntArrayObject",
     "IntObject",
     "LongArrayObject",
     "LongObject",
+    "MapObject",
     "NotSupportedByClusterError",
+    "Null",
+    "ObjectArrayObject",
     "Options",
     "ParameterError",
     "ParseError",
     "PartitionLossPolicy",
     "PeekModes",
+    "QueryEventListener",
+    "QueryFailEvent",
+    "QueryStartEvent",
+    "QuerySuccessEvent",
     "RebalanceMode",
     "ReconnectError",
     "SQLError",
@@ -151,44 +210,13 @@ __all__ = [
     "TransactionIsolation",
     "UUIDArrayObject",
     "UUIDObject",
+    "WrappedDataObject",
     "WriteSynchronizationMode",
     "connection_errors",
     "create_cache",
     "get_cache",
     "get_or_create_cache",
 ]
-
-# --- hints ------------------------------------------------------------------------------------------------------------
-
-ByteObject: Final = BYTE
-ShortObject: Final = SHORT
-IntObject: Final = INT
-LongObject: Final = LONG
-FloatObject: Final = FLOAT
-DoubleObject: Final = DOUBLE
-CharObject: Final = CHAR
-BoolObject: Final = BOOL
-String: Final = STRING
-UUIDObject: Final = UUID
-DateObject: Final = UTIL_DATE
-TimestampObject: Final = TIMESTAMP
-TimeObject: Final = TIME
-DecimalObject: Final = DECIMAL
-
-ByteArrayObject: Final = BYTES
-ShortArrayObject: Final = SHORT_ARRAY
-IntArrayObject: Final = INT_ARRAY
-LongArrayObject: Final = LONG_ARRAY
-FloatArrayObject: Final = FLOAT_ARRAY
-DoubleArrayObject: Final = DOUBLE_ARRAY
-CharArrayObject: Final = CHAR_ARRAY
-BoolArrayObject: Final = BOOL_ARRAY
-StringArrayObject: Final = STRING_ARRAY
-UUIDArrayObject: Final = UUID_ARRAY
-DateArrayObject: Final = array_of(UTIL_DATE)
-TimestampArrayObject: Final = TIMESTAMP_ARRAY
-TimeArrayObject: Final = TIME_ARRAY
-DecimalArrayObject: Final = DECIMAL_ARRAY
 
 # --- codes ------------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,16 @@ import pytest
 from ignitemap.local import LocalCluster, cluster as local_cluster
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, tests of the shared cluster stay in one of them, and each other file in one.
+
+    So there is one shared cluster, whoever runs its tests, and what a file's fixtures start is started once.
+    """
+    for item in items:
+        on_cluster = {"cluster", "url"} & {*getattr(item, "fixturenames", ())}
+        item.add_marker(pytest.mark.xdist_group("cluster" if on_cluster else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncIterator[LocalCluster]:
     """Two in-memory nodes that all tests share: leave no cache behind, and kill none of them.

@@ -13,12 +13,15 @@ from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
 import ignitemap as ig
+from ignitemap import raw
+from tests.addresses import host_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # What the pages call their cluster; the tests' own stands in for it.
 SHOWN_URL = "ignite://127.0.0.1:10800"
+SHOWN_ADDRESS = '"127.0.0.1", 10800'
 
 
 def parse(page: Path) -> list[Example]:
@@ -30,7 +33,10 @@ def parse(page: Path) -> list[Example]:
 async def run(example: Example, namespace: dict[str, Any], url: str) -> None:
     """Run a snippet, with await at the top level, as `python -m asyncio` does."""
     # Line numbers of a failure are those of the page.
-    source = "\n" * example.line + str(example.parsed).replace(SHOWN_URL, url)
+    host, port = host_ports(url)[0]
+    source = "\n" * example.line + str(example.parsed).replace(SHOWN_URL, url).replace(
+        SHOWN_ADDRESS, f'"{host}", {port}'
+    )
     code = compile(source, example.path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     result = eval(code, namespace)
     if inspect.iscoroutine(result):
@@ -50,6 +56,8 @@ async def test_page(page: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> No
         finally:
             if isinstance(client := namespace.get("client"), ig.Client):
                 await client.aclose()
+            elif isinstance(client, raw.AioClient):
+                await client.close()
             for name in set(await own.cache_names()) - before:
                 await own.drop(name)
 

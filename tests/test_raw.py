@@ -28,13 +28,8 @@ from ignitemap.exceptions import (
     SqlError,
 )
 from ignitemap.local import cluster as local_cluster
-from ignitemap.protocol.cache_config import PROPERTIES, QueryEntity
-
-
-def host_ports(url: str) -> list[tuple[str, int]]:
-    """The (host, port) pairs of an ignite:// URL, as pyignite takes them."""
-    hosts = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
-    return [(host, int(port)) for host, _, port in (each.rpartition(":") for each in hosts.split(","))]
+from ignitemap.protocol.cache_config import PROPERTIES
+from tests.addresses import host_ports
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +265,8 @@ async def test_create_get_and_destroy(client: raw.AioClient) -> None:
         {raw.PROP_NAME: "x", 9999: 1},
         {raw.PROP_NAME: "x", raw.PROP_CACHE_MODE: 0},
         {raw.PROP_NAME: "x", raw.PROP_QUERY_ENTITIES: [{"table_name": "T"}]},
+        {raw.PROP_NAME: "x", raw.PROP_EXPIRY_POLICY: 60_000},
+        {raw.PROP_NAME: "x", raw.PROP_DEFAULT_LOCK_TIMEOUT: -1},
         7,
     ],
     ids=repr,
@@ -305,7 +302,7 @@ async def test_get_cache_takes_the_name_alone(client: raw.AioClient) -> None:
 async def test_settings_round_trip(client: raw.AioClient) -> None:
     """What settings() answers creates a cache that answers the same."""
     name = f"raw-{uuid.uuid4()}"
-    given = {
+    given: dict[int, Any] = {
         raw.PROP_NAME: name,
         raw.PROP_CACHE_MODE: raw.CacheMode.PARTITIONED,
         raw.PROP_CACHE_ATOMICITY_MODE: 0,
@@ -319,7 +316,7 @@ async def test_settings_round_trip(client: raw.AioClient) -> None:
             {
                 "key_type_name": "java.lang.Long",
                 "value_type_name": "Town",
-                "table_name": f"TOWN_{uuid.uuid4().hex}",
+                "table_name": f"TOWN_{uuid.uuid4().hex}".upper(),
                 "key_field_name": "ID",
                 "value_field_name": None,
                 "query_fields": [
@@ -342,11 +339,16 @@ async def test_settings_round_trip(client: raw.AioClient) -> None:
     settings = await first.settings()
     assert settings is not None
     assert set(settings) == {each.code for each in PROPERTIES}
-    for code in given.keys() - {raw.PROP_QUERY_ENTITIES, raw.PROP_CACHE_KEY_CONFIGURATION}:
+    for code in given.keys() - {raw.PROP_QUERY_ENTITIES}:
         assert settings[code] == given[code]
-    (entity,) = settings[raw.PROP_QUERY_ENTITIES]
-    assert isinstance(entity, QueryEntity)
-    assert ("NAME", "TITLE") in list(entity.aliases)  # the server adds one for each field without
+    (entity,), (asked,) = settings[raw.PROP_QUERY_ENTITIES], given[raw.PROP_QUERY_ENTITIES]
+    for name in asked.keys() - {"query_fields", "field_name_aliases"}:
+        assert entity[name] == asked[name]
+    more: dict[str, Any] = {"is_key_field": False, "is_notnull_constraint_field": False, "default_value": None}
+    more |= {"precision": -1, "scale": -1}
+    assert entity["query_fields"] == [more | field for field in asked["query_fields"]]
+    assert {"field_name": "NAME", "alias": "TITLE"} in entity["field_name_aliases"]  # the server adds the others
+    assert "precision" not in asked["query_fields"][0]  # what was given is left as it is
     assert await first.settings() is settings  # read once
     await first.destroy()
 
@@ -510,7 +512,9 @@ async def test_sql(client: raw.AioClient) -> None:
 
 # --- hints ------------------------------------------------------------------------------------------------------------
 
-NOON = datetime.datetime(2024, 2, 29, 12, 0, 0, 250_000, tzinfo=datetime.UTC)
+NOON = datetime.datetime.fromisoformat("2024-02-29T12:00:00.250")
+LATE = datetime.timedelta(hours=23, minutes=59, milliseconds=999)
+KIND, KINDS = raw.CollectionObject, raw.MapObject
 HINTED: dict[str, Any] = {
     "ByteObject": -128,
     "ShortObject": 32767,
@@ -523,8 +527,8 @@ HINTED: dict[str, Any] = {
     "String": "Zürich 𝄞",
     "UUIDObject": uuid.UUID(int=2**127 + 1),
     "DateObject": NOON,
-    "TimestampObject": NOON,
-    "TimeObject": datetime.time(23, 59, 59, 999_000),
+    "TimestampObject": (NOON, 999_999),
+    "TimeObject": LATE,
     "DecimalObject": Decimal("1.10"),
     "ByteArrayObject": b"\x00\xff",
     "ShortArrayObject": [1, -2],
@@ -537,15 +541,25 @@ HINTED: dict[str, Any] = {
     "StringArrayObject": ["a", "𝄞"],
     "UUIDArrayObject": [uuid.UUID(int=1)],
     "DateArrayObject": [NOON],
-    "TimestampArrayObject": [NOON],
-    "TimeArrayObject": [datetime.time(1, 2, 3)],
+    "TimestampArrayObject": [(NOON, 1)],
+    "TimeArrayObject": [LATE],
     "DecimalArrayObject": [Decimal("-0.01")],
+    "EnumObject": (7, 1),
+    "BinaryEnumObject": (7, 1),
+    "EnumArrayObject": (-1, [(7, 1), None]),
+    "BinaryEnumArrayObject": (-1, [(7, 1)]),
+    "ObjectArrayObject": (raw.ObjectArrayObject.OBJECT, [1, "a", None]),
+    "CollectionObject": (KIND.LINKED_LIST, [1, "a", (KIND.ARR_LIST, [])]),
+    "MapObject": (KINDS.LINKED_HASH_MAP, {1: "a", "b": (KINDS.HASH_MAP, {})}),
+    "AnyDataObject": ["a", "b"],
 }
+NO_VALUE = {"BinaryObject", "WrappedDataObject"}  # see tests/raw/test_generic_object.py; the server wraps
 
 
 def test_every_hint_is_tried() -> None:
     """The table above has all hints that the module exports."""
-    assert set(HINTED) == {name for name in raw.__all__ if name.endswith("Object") or name == "String"}
+    hints = {name for name in raw.__all__ if name.endswith("Object") or name == "String"}
+    assert set(HINTED) | NO_VALUE == hints
 
 
 @pytest.mark.parametrize("name", HINTED)
@@ -576,6 +590,7 @@ async def test_out_of_range_is_refused(cache: raw.AioCache, hint: Any, value: in
 
 
 async def test_naive_datetimes_mean_utc(cache: raw.AioCache) -> None:
-    """A datetime without a zone is taken as UTC, whatever the zone of the process."""
-    await cache.put("k", NOON.replace(tzinfo=None))
+    """A datetime without a zone is taken as UTC, whatever the zone of the process, and comes back without."""
+    await cache.put("k", NOON)
     assert await cache.get("k") == NOON
+    assert await cache.remove_if_equals("k", NOON.replace(tzinfo=datetime.UTC))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ignitemap.client.cursors import AioScanCursor
-from ignitemap.exceptions import EncodeTypeError, EncodeValueError
-from ignitemap.protocol.cache_config import PROPERTIES
+from ignitemap.client.settings import settings_of
+from ignitemap.exceptions import EncodeValueError
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, Hinted, Spec
 from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.message import CacheRef, ExpiryPolicy
@@ -46,7 +46,7 @@ from ignitemap.protocol.operations import (
 if TYPE_CHECKING:
     from ignitemap.client.client import AioClient
 
-__all__ = ["AioCache"]
+__all__ = ["AioCache", "with_hints"]
 
 Hint = Spec[Any] | None
 Seconds = int | float
@@ -115,16 +115,16 @@ class AioCache:
     def with_expire_policy(
         self,
         expiry_policy: ExpiryPolicy | None = None,
-        create: int | datetime.timedelta = -2,
-        update: int | datetime.timedelta = -2,
-        access: int | datetime.timedelta = -2,
+        create: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
+        update: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
+        access: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
     ) -> "AioCache":
-        """The same cache, whose entries expire: times in ms or timedelta after create, update, access.
+        """The same cache, whose entries expire: by an ExpiryPolicy, or times as it takes them.
 
-        -2 leaves it unchanged, -1 is eternal. Raises EncodeValueError for less, EncodeTypeError for other types.
+        Raises EncodeValueError for times below ExpiryPolicy.UNCHANGED, EncodeTypeError for other types.
         """
         if expiry_policy is None:
-            expiry_policy = ExpiryPolicy(_milliseconds(create), _milliseconds(update), _milliseconds(access))
+            expiry_policy = ExpiryPolicy(create, update, access)
         return self._with(attrs.evolve(self._ref, expiry=expiry_policy))
 
     def _with(self, ref: CacheRef) -> "AioCache":
@@ -149,7 +149,7 @@ class AioCache:
 
     async def get_all(self, keys: Iterable[Any], timeout: Seconds = 0) -> dict[Any, Any]:
         """The entries of those keys that are present; a key may be ``(key, hint)``."""
-        answer = await self._call(CacheGetAll(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout)
+        answer = await self._call(CacheGetAll(self._ref, with_hints(keys)), self._codecs, self._types, timeout=timeout)
         return dict(answer)
 
     async def contains_key(self, key: Any, key_hint: Hint = None, timeout: Seconds = 0) -> bool:
@@ -161,7 +161,7 @@ class AioCache:
     async def contains_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> bool:
         """Whether all keys are present; true for none."""
         return await self._call(
-            CacheContainsKeys(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout
+            CacheContainsKeys(self._ref, with_hints(keys)), self._codecs, self._types, timeout=timeout
         )
 
     async def get_size(self, peek_modes: int | Sequence[int] | None = None, timeout: Seconds = 0) -> int:
@@ -184,10 +184,13 @@ class AioCache:
         )
 
     async def settings(self, timeout: Seconds = 0) -> dict[int, Any] | None:
-        """The cache's configuration as a dict by property code (``PROP_*``); read once."""
+        """The cache's configuration as a dict by property code (``PROP_*``); read once.
+
+        Query entities and key configurations are lists of dicts, as they are given; `create_cache` takes the dict back.
+        """
         if self._settings is None:
             config = await self._call(CacheGetConfiguration(self._ref), timeout=timeout)
-            self._settings = {each.code: getattr(config, each.field) for each in PROPERTIES}
+            self._settings = settings_of(config)
         return self._settings
 
     # --- writes -----------------------------------------------------------------------------------------------------
@@ -283,7 +286,7 @@ class AioCache:
 
     async def remove_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> None:
         """Remove keys; a key may be ``(key, hint)``."""
-        await self._call(CacheRemoveKeys(self._ref, _with_hints(keys)), self._codecs, self._types, timeout=timeout)
+        await self._call(CacheRemoveKeys(self._ref, with_hints(keys)), self._codecs, self._types, timeout=timeout)
 
     async def remove_if_equals(
         self, key: Any, sample: Any, key_hint: Hint = None, sample_hint: Hint = None, timeout: Seconds = 0
@@ -313,7 +316,7 @@ class AioCache:
 
     async def clear_keys(self, keys: Iterable[Any], timeout: Seconds = 0) -> None:
         """Drop entries without telling listeners; none for no keys."""
-        wanted = _with_hints(keys)
+        wanted = with_hints(keys)
         if wanted:  # the server takes an empty list for the whole cache
             await self._call(CacheClearKeys(self._ref, wanted), self._codecs, self._types, timeout=timeout)
 
@@ -329,17 +332,6 @@ def _with_hint(value: Any) -> Any:
     return value
 
 
-def _with_hints(values: Iterable[Any]) -> list[Any]:
+def with_hints(values: Iterable[Any]) -> list[Any]:
+    """The values, each ``(value, hint)`` among them as the value to be written by that hint."""
     return [_with_hint(value) for value in values]
-
-
-def _milliseconds(duration: int | datetime.timedelta) -> int:
-    if isinstance(duration, datetime.timedelta):
-        duration = -(-duration // datetime.timedelta(milliseconds=1))
-        if duration < 0:
-            raise EncodeValueError("an expiry time must not be negative")
-    elif type(duration) is not int:
-        raise EncodeTypeError(f"expected ms or timedelta, got a Python {type(duration).__qualname__}")
-    if duration < -2:
-        raise EncodeValueError("an expiry time in ms must not be below -2")
-    return duration

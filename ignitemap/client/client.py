@@ -8,9 +8,13 @@ from typing import Any, Final, Literal, Self, overload
 
 import attrs
 
-from ignitemap.client.cache import AioCache
-from ignitemap.client.connection import Address, Limits, NodeConnection
+from ignitemap.client import binary_types
+from ignitemap.client.cache import AioCache, with_hints
+from ignitemap.client.cluster import AioCluster
+from ignitemap.client.connection import Address, Limits, NodeConnection, open_connection
 from ignitemap.client.cursors import AioSqlFieldsCursor
+from ignitemap.client.generic_object import GenericObjectMeta, ObjectClasses
+from ignitemap.client.monitoring import Observer
 from ignitemap.client.nodes import Nodes
 from ignitemap.client.session import Retry, Session
 from ignitemap.client.settings import Settings, config_of, name_of
@@ -19,7 +23,7 @@ from ignitemap.exceptions import ClientClosed, ConfigurationError, InsecureCrede
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import Codecs, EntryTypes, NaiveDatetime, Spec, TypeResolver
 from ignitemap.protocol.handshake import Credentials, Handshake
-from ignitemap.protocol.hashing import string_hash
+from ignitemap.protocol.hashing import field_id, schema_id, string_hash
 from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import (
     CacheCreateWithConfiguration,
@@ -29,10 +33,11 @@ from ignitemap.protocol.operations import (
     CacheGetOrCreateWithName,
     QuerySqlFields,
 )
-from ignitemap.protocol.types import mapping_codecs
+from ignitemap.protocol.types import mapping_codecs, raw_codecs
 
 __all__ = ["AioClient", "Connecting", "Options", "create_cache", "get_cache", "get_or_create_cache"]
 
+STATEMENT_TYPES: Final = range(3)  # any, SELECT, UPDATE
 DEFAULT_ADDRESS: Final = Address("127.0.0.1", 10800)
 
 RETRIES: Final[Mapping[str, Retry]] = {
@@ -61,6 +66,7 @@ class Options:
     naive_datetime: NaiveDatetime = "error"
     user_attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     resolver: TypeResolver | None = attrs.field(default=None, repr=False)
+    event_listeners: Sequence[Any] = ()
 
     def __attrs_post_init__(self) -> None:
         if self.retry not in RETRIES:
@@ -82,7 +88,8 @@ class Options:
 class AioClient:
     """A client of one cluster, on the raw layer. ``connect`` it, then ask it for caches and rows.
 
-    pyignite's keywords: ``username``, ``password``, ``partition_aware``, ``handshake_timeout``, ``use_ssl`` with
+    pyignite's keywords: ``username``, ``password``, ``partition_aware``, ``event_listeners`` (of ConnectionEventListener
+    and QueryEventListener), ``handshake_timeout``, ``use_ssl`` with
     ``ssl_ca_certfile``, ``ssl_certfile``, ``ssl_keyfile``, ``ssl_keyfile_password``, ``ssl_ciphers``,
     ``ssl_cert_reqs``, ``ssl_version``. Besides them all fields of `Options`, ``timeout`` (seconds an operation) for one.
     Other than pyignite's, TLS checks certificate and host name unless ``ssl_cert_reqs`` says ``ssl.CERT_NONE``, and a
@@ -112,7 +119,11 @@ class AioClient:
             self.options = compact_footer
         else:
             self.options = _options(compact_footer, partition_aware, event_listeners, options)
-        self.codecs: Codecs = self._make_codecs()
+        # Whoever comes with pyignite's arguments gets pyignite's results.
+        self._raw_results = not isinstance(compact_footer, Options)
+        self._observer = Observer(self.options.event_listeners) if self.options.event_listeners else None
+        self._classes = ObjectClasses(self.options.resolver)
+        self._make_codecs()
         # The same pair of types gets the same object, so that operations are compiled once for it.
         self.entry_types: Callable[[Spec[Any], Spec[Any]], EntryTypes] = lru_cache(maxsize=1024)(EntryTypes)
         self._session: Session | None = None
@@ -151,7 +162,7 @@ class AioClient:
         if self._session is not None:
             if not self._session.closed:
                 raise ConfigurationError("the client is connected already")
-            self.codecs = self._make_codecs()  # another cluster may know other types
+            self._make_codecs()  # another cluster may know other types
         options = self.options
         credentials = None
         if options.username is not None and options.password is not None:
@@ -171,6 +182,7 @@ class AioClient:
             options.tls,
             single=not options.partition_awareness,
             on_topology=on_topology,
+            open_connection=open_connection if self._observer is None else self._observer.open,
         )
         session = Session(
             nodes,
@@ -186,8 +198,15 @@ class AioClient:
         self._session = session
         return self
 
-    def _make_codecs(self) -> Codecs:
-        return mapping_codecs(resolver=self.options.resolver, naive_datetime=self.options.naive_datetime)
+    def _make_codecs(self) -> None:
+        self.mapping_codecs: Codecs = mapping_codecs(
+            resolver=self.options.resolver, naive_datetime=self.options.naive_datetime
+        )
+        """What gives the mapping face's results."""
+        self.raw_codecs: Codecs = raw_codecs(known=self.mapping_codecs.known, resolver=self._classes)
+        """What gives pyignite's results."""
+        self.codecs: Codecs = self.raw_codecs if self._raw_results else self.mapping_codecs
+        """The ones of the caches that are made without."""
 
     async def close(self) -> None:
         """Close all connections; operations in flight end as ClientClosed. At most 2 s."""
@@ -235,11 +254,35 @@ class AioClient:
     ) -> AioSqlFieldsCursor:
         """One SQL statement, run when the cursor is opened or first read.
 
-        ``timeout`` in ms is the server's limit for the query, 0 for its default. With ``cache`` the cache's schema is
-        used. Raises ConfigurationError for a page size below 1.
+        Args:
+            query_str: The statement, with ``?`` for its arguments.
+            page_size: Rows a round trip.
+            query_args: The arguments; one may be ``(value, hint)``.
+            schema: The SQL schema, as it is written inside quotes.
+            statement_type: A StatementType: let only SELECT pass, or only what changes something.
+            distributed_joins: Join entries that lie on different nodes.
+            local: Only the data of the node that is asked.
+            replicated_only: All tables are of replicated caches.
+            enforce_join_order: Join tables in the order in which they are written.
+            collocated: Group by keys that lie on one node each.
+            lazy: Let the server produce rows as they are read.
+            include_field_names: Fill the cursor's ``columns``.
+            max_rows: Sent, and ignored by the servers of today.
+            timeout: In ms: the server's limit for the query, 0 for its default. The client waits as long too.
+            cache: A cache, its name or its id, whose schema is used.
+
+        Returns:
+            The cursor: a context manager, an async iterator of rows, or awaited where rows don't matter.
+
+        Raises ConfigurationError for a page size below 1, a negative timeout, or a statement type that there isn't;
+        SqlError when it runs.
         """
         if page_size < 1:
             raise ConfigurationError(f"page_size must be at least 1, not {page_size}", option="page_size")
+        if not 0 <= timeout < 2**31:  # the server takes an int, and hangs up on others
+            raise ConfigurationError(f"timeout must be 0 to 2**31 - 1 ms, not {timeout!r}", option="timeout")
+        if statement_type not in STATEMENT_TYPES:
+            raise ConfigurationError(f"{statement_type!r} is no StatementType", option="statement_type")
         if isinstance(cache, AioCache):
             ref = CacheRef(cache.cache_id)
         elif isinstance(cache, str):
@@ -252,8 +295,8 @@ class AioClient:
             page_size,
             max_rows,
             query_str,
-            tuple(query_args or ()),
-            statement_type,
+            with_hints(query_args or ()),
+            int(statement_type),
             distributed_joins,
             local,
             replicated_only,
@@ -263,8 +306,10 @@ class AioClient:
             int(timeout) or -1,
             include_field_names,
         )
-        return AioSqlFieldsCursor(self.session, self.codecs, request, None)
-
+        allowed, own = self.options.timeout, None
+        if allowed is not None and timeout / 1000 >= allowed:
+            own = allowed + timeout / 1000  # for the query, and for all that is around it
+        return AioSqlFieldsCursor(self.session, self.codecs, request, own)
 
     # --- transactions and the cluster -------------------------------------------------------------------------------
 
@@ -280,6 +325,64 @@ class AioClient:
         A timeout of 0 is none. See `AioTransaction`. Raises EncodeValueError, which is a ValueError, at once.
         """
         return AioTransaction(self, concurrency, isolation, timeout, label)
+
+    def get_cluster(self) -> AioCluster:
+        """The cluster: its state, its write-ahead logs."""
+        return AioCluster(self)
+
+    # --- complex types ----------------------------------------------------------------------------------------------
+
+    async def get_binary_type(self, binary_type: str | int) -> dict[str, Any]:
+        """What the cluster knows of a complex type or enum, by name or id.
+
+        A dict: ``type_exists``, and where that is true ``type_id``, ``type_name``, ``affinity_key_field``, ``is_enum``,
+        ``enums`` (of an enum: ``literal`` and its ordinal as ``type_id``), ``schemas`` (each an OrderedDict of hints).
+        """
+        return await binary_types.describe(self.session, binary_types.entity_id(binary_type))
+
+    async def put_binary_type(
+        self,
+        type_name: str,
+        affinity_key_field: str | None = None,
+        is_enum: bool = False,
+        schema: Mapping[str, Any] | None = None,
+    ) -> dict[str, int | None]:
+        """Register a complex type, or add a schema to it; ``schema`` has hints, or the ordinals of an enum.
+
+        The ids ``type_id`` and ``schema_id`` (None for an enum). `register_binary_type` does it for a class. Raises
+        BinaryTypeError (a ServerError) where the cluster knows it otherwise.
+        """
+        return await binary_types.put(self.session, type_name, affinity_key_field, is_enum, schema or {})
+
+    async def register_binary_type(self, data_class: GenericObjectMeta, affinity_key_field: str | None = None) -> None:
+        """Make a class of GenericObjectMeta known to the cluster, and read its objects as instances from now on.
+
+        A put of an object does the same; this also names the field by which keys are spread over the nodes. Raises
+        SchemaConflictError where the cluster knows the type otherwise.
+        """
+        known = attrs.evolve(data_class.binary_type, affinity_field=affinity_key_field)
+        await self.session.metadata.announce(known)
+        self._classes.add(data_class)
+
+    async def query_binary_type(
+        self, binary_type: int | str, schema: int | Mapping[str, Any] | None = None
+    ) -> GenericObjectMeta | dict[int, GenericObjectMeta] | None:
+        """The class that the program registered for a type and a schema, by dict or id; None where there is none.
+
+        Without ``schema`` all classes of the type, by the ids of their schemas. Other than pyignite's, no class is made
+        from what the cluster says: use `get_binary_type` to look at that.
+        """
+        classes = self._classes.of(binary_types.entity_id(binary_type))
+        if not schema:
+            return classes
+        return classes.get(schema if isinstance(schema, int) else schema_id([field_id(name) for name in schema]))
+
+    async def unwrap_binary(self, value: Any) -> Any:
+        """The object in ``(bytes, offset)``, in collections and maps too; any other value as it is.
+
+        Values come unwrapped already: this is for programs that call it. Raises DecodeError.
+        """
+        return await binary_types.unwrap(self.session, self.codecs, value)
 
 
 class Connecting:
@@ -339,9 +442,11 @@ def _options(
     """The options that pyignite's keywords ask for."""
     if compact_footer is False:
         raise ConfigurationError("objects are written with compact footers only", option="compact_footer")
-    if event_listeners:
-        raise ConfigurationError("event listeners are not part of this version yet", option="event_listeners")
-    named: dict[str, Any] = {"partition_awareness": partition_aware, "naive_datetime": "utc"}
+    named: dict[str, Any] = {
+        "partition_awareness": partition_aware,
+        "naive_datetime": "utc",
+        "event_listeners": tuple(event_listeners or ()),
+    }
     named.update((_OURS.get(name, name), value) for name, value in given.items())
     if named.get("tls") is None:
         named["tls"] = _tls(named)

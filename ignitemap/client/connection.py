@@ -420,12 +420,14 @@ async def open_connection(
     tls: ssl.SSLContext | None,
     on_topology: Callable[[NodeConnection], None],
     on_lost: Callable[[NodeConnection], None],
+    *,
+    make: Callable[..., NodeConnection] = NodeConnection,
 ) -> NodeConnection:
-    """Connect and shake hands, all within ``limits.connect_timeout``.
+    """Connect and shake hands, all within ``limits.connect_timeout``. ``make`` is the connection's class.
 
     Raises ConnectError, TlsError (certificate, host name, or a refusal inside TLS), AuthenticationError.
     """
-    connection = NodeConnection(address, handshake, limits, on_topology, on_lost)
+    connection = make(address, handshake, limits, on_topology, on_lost)
     try:
         async with asyncio.timeout(limits.connect_timeout):
             await asyncio.get_running_loop().create_connection(

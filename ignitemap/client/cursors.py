@@ -13,15 +13,21 @@ from ignitemap.protocol.message import CacheRef, Request
 from ignitemap.protocol.operations import (
     EntryCursor,
     EntryPage,
+    QueryIndex,
+    QueryIndexCursorGetPage,
     QueryScan,
     QueryScanCursorGetPage,
     QuerySqlFields,
     QuerySqlFieldsCursorGetPage,
+    QueryTypedRows,
+    QueryTypedRowsCursorGetPage,
     RowCursor,
     RowPage,
+    TypedRowCursor,
+    TypedRowPage,
 )
 
-__all__ = ["AioScanCursor", "AioSqlFieldsCursor", "Cursor"]
+__all__ = ["AioIndexCursor", "AioScanCursor", "AioSqlFieldsCursor", "AioTypedRowsCursor", "Cursor"]
 
 T = TypeVar("T")
 
@@ -248,3 +254,33 @@ def _rows(page: RowCursor | RowPage) -> Sequence[Sequence[Any]]:
 
 def _next_rows(cursor: int, first: RowCursor) -> QuerySqlFieldsCursorGetPage:
     return QuerySqlFieldsCursorGetPage(cursor, first.column_count)
+
+
+class AioTypedRowsCursor(Cursor[Any]):
+    """Rows of an SQL query, each read whole by the value type of ``types``."""
+
+    def __init__(
+        self, session: Session, codecs: Codecs, types: EntryTypes, request: QueryTypedRows, timeout: float | None
+    ) -> None:
+        super().__init__(_Pages(session, codecs, types, timeout, request, _typed_rows, _next_typed_rows))
+
+
+def _typed_rows(page: TypedRowCursor | TypedRowPage) -> Sequence[Any]:
+    return page.rows
+
+
+def _next_typed_rows(cursor: int, first: TypedRowCursor) -> QueryTypedRowsCursorGetPage:
+    return QueryTypedRowsCursorGetPage(cursor, first.column_count)
+
+
+class AioIndexCursor(Cursor[tuple[Any, Any]]):
+    """Entries of an index query as (key, value), in the order of the index."""
+
+    def __init__(
+        self, session: Session, codecs: Codecs, types: EntryTypes, request: QueryIndex, timeout: float | None
+    ) -> None:
+        super().__init__(_Pages(session, codecs, types, timeout, request, _entries, _next_index_entries))
+
+
+def _next_index_entries(cursor: int, first: EntryCursor) -> QueryIndexCursorGetPage:
+    return QueryIndexCursorGetPage(cursor)

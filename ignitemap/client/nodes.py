@@ -8,7 +8,7 @@ import asyncio
 import random
 import ssl
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -57,8 +57,10 @@ class Nodes:
         *,
         single: bool = False,
         on_topology: Callable[[NodeConnection], None],
+        open_connection: Callable[..., Awaitable[NodeConnection]] = open_connection,
     ) -> None:
         self.limits = limits
+        self._open_connection = open_connection
         self._handshake = handshake
         self._tls = tls
         self._single = single  # without partition awareness one connection is enough
@@ -181,7 +183,7 @@ class Nodes:
             if wait > 0:
                 await asyncio.sleep(wait)
             if node.connection is None:
-                connection = await open_connection(
+                connection = await self._open_connection(
                     node.address, self._handshake, self.limits, self._tls, self._on_topology, self._forget
                 )
                 await self._enter(node, connection)

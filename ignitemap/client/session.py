@@ -18,7 +18,7 @@ from ignitemap.client.affinity import AffinityMapping, owner
 from ignitemap.client.connection import Answer, Expired, NoAnswer, NodeConnection
 from ignitemap.client.metadata import Metadata
 from ignitemap.client.nodes import Nodes
-from ignitemap.client.transactions import TRANSACTION
+from ignitemap.client.transactions import TRANSACTIONS, joined
 from ignitemap.exceptions import (
     AuthenticationError,
     ClientClosedNotSent,
@@ -147,10 +147,8 @@ class Session:
         Raises EncodeError before anything is sent, NotSentError, OutcomeUnknownError, ServerError, DecodeError,
         CursorLost for what is bound to a connection; CancelledError passes, and the answer is then dropped.
         """
-        if node is None and (transaction := TRANSACTION.get()) is not None:
-            joined = transaction.joined(self, request)
-            if joined is not None:
-                return await joined.call(request, codecs, types, timeout=timeout, used=used)
+        if node is None and TRANSACTIONS.get() and (transaction := joined(self, request)) is not None:
+            return await transaction.call(request, codecs, types, timeout=timeout, used=used)
         if codecs is None:
             codecs = self.codecs
         started = self._now()
@@ -176,7 +174,15 @@ class Session:
             or connection.protocol.context is not self._context
         ):
             answer, connection = await self._slow_exchange(
-                request, codec, codecs, body, connection, timeout, started, opens=used is not None, bound=node is not None
+                request,
+                codec,
+                codecs,
+                body,
+                connection,
+                timeout,
+                started,
+                opens=used is not None,
+                bound=node is not None,
             )
         else:
             try:

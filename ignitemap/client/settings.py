@@ -14,8 +14,9 @@ from ignitemap.protocol.cache_config import (
     QueryField,
     QueryIndex,
 )
+from ignitemap.protocol.message import ExpiryPolicy
 
-__all__ = ["Settings", "config_of", "name_of"]
+__all__ = ["Settings", "config_of", "name_of", "settings_of"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,9 @@ Settings = str | CacheConfig | Mapping[int, Any]
 """A cache's name, its configuration, or a dict of ``PROP_*`` codes, as pyignite takes it and `settings()` answers."""
 
 _BY_CODE: Final = {each.code: each for each in PROPERTIES}
+_ENTITIES: Final = 200
+_KEYS: Final = 401
+_TIMES: Final = frozenset({"default_lock_timeout", "rebalance_timeout"})
 
 
 def config_of(settings: Settings) -> CacheConfig:
@@ -49,6 +53,15 @@ def name_of(config: CacheConfig) -> str:
     return config.name
 
 
+def settings_of(config: CacheConfig) -> dict[int, Any]:
+    """A configuration as pyignite's dict: everything by property code, records as dicts."""
+    settings = {each.code: getattr(config, each.field) for each in PROPERTIES}
+    for code, write in ((_ENTITIES, _entity_dict), (_KEYS, _key_dict)):
+        if settings[code] is not None:
+            settings[code] = [write(each) for each in settings[code]]
+    return settings
+
+
 def _property(code: int, value: Any) -> tuple[str, Any]:
     each = _BY_CODE.get(code)
     if each is None:
@@ -66,7 +79,13 @@ def _property(code: int, value: Any) -> tuple[str, Any]:
 def _value(each: CacheProperty, value: Any) -> Any:
     if each.kind is not None:
         return each.kind(value)
+    if each.field in _TIMES and value < 0:
+        raise ValueError(f"{value} ms")
     match each.field:
+        case "expiry":
+            if not isinstance(value, ExpiryPolicy):
+                raise TypeError(f"expected an ExpiryPolicy, got a Python {type(value).__qualname__}")
+            return value
         case "query_entities":
             return _each(value, QueryEntity, _query_entity)
         case "key_configuration":
@@ -119,3 +138,39 @@ def _query_index(given: Mapping[str, Any]) -> QueryIndex:
 
 def _key_configuration(given: Mapping[str, Any]) -> KeyConfiguration:
     return KeyConfiguration(given["type_name"], given["affinity_key_field_name"])
+
+
+def _entity_dict(entity: QueryEntity) -> dict[str, Any]:
+    return {
+        "key_type_name": entity.key_type,
+        "value_type_name": entity.value_type,
+        "table_name": entity.table,
+        "key_field_name": entity.key_field,
+        "value_field_name": entity.value_field,
+        "query_fields": [
+            {
+                "name": field.name,
+                "type_name": field.type_name,
+                "is_key_field": field.is_key,
+                "is_notnull_constraint_field": field.not_null,
+                "default_value": field.default,
+                "precision": field.precision,
+                "scale": field.scale,
+            }
+            for field in entity.fields
+        ],
+        "field_name_aliases": [{"field_name": field, "alias": alias} for field, alias in entity.aliases],
+        "query_indexes": [
+            {
+                "index_name": index.name,
+                "index_type": index.type,
+                "inline_size": index.inline_size,
+                "fields": [{"name": name, "is_descending": descending} for name, descending in index.fields],
+            }
+            for index in entity.indexes
+        ],
+    }
+
+
+def _key_dict(key: KeyConfiguration) -> dict[str, Any]:
+    return {"type_name": key.type_name, "affinity_key_field_name": key.affinity_field}

@@ -5,7 +5,7 @@ of any transaction and says nothing (seen from a 2.17.0 node). So what belongs t
 still open, is decided here and before anything is sent: an operation joins the transaction of its task, or raises
 TransactionError; it never slips out of it.
 
-`Session.call` looks at TRANSACTION, so both faces join, whichever cache, view or cursor the operation comes from.
+`Session.call` looks at TRANSACTIONS, so both faces join, whichever cache, view or cursor the operation comes from.
 """
 
 import asyncio
@@ -62,13 +62,13 @@ if TYPE_CHECKING:
     from ignitemap.client.connection import NodeConnection
     from ignitemap.client.session import Session
 
-__all__ = ["TRANSACTION", "AioTransaction", "TransactionConcurrency", "TransactionIsolation"]
+__all__ = ["TRANSACTIONS", "AioTransaction", "TransactionConcurrency", "TransactionIsolation", "joined"]
 
 R = TypeVar("R")
 E = TypeVar("E", bound=enum.IntEnum)
 
-TRANSACTION: Final[ContextVar["AioTransaction | None"]] = ContextVar("ignitemap_transaction", default=None)
-"""The innermost transaction of the current context, whoever owns it; `AioTransaction.joined` says who may use it."""
+TRANSACTIONS: Final[ContextVar[tuple["AioTransaction", ...]]] = ContextVar("ignitemap_transactions", default=())
+"""The transactions that were started in this context or in the one that it was copied from, the innermost last."""
 
 MAX_TIMEOUT: Final = 2**63 - 1
 
@@ -161,10 +161,9 @@ class AioTransaction:
         self.tx_id: int | None = None
         """The transaction's id on its connection; None before it was started."""
         self._state = _State.NEW
-        self._owner = _this_task()
-        self._session: Session | None = None
+        self.owner = _this_task()
+        self.session: Session | None = None
         self._connection: NodeConnection | None = None
-        self._outer: AioTransaction | None = None
         self._refs: dict[CacheRef, CacheRef] = {}
         self._in_flight = 0
         self._unanswered = False
@@ -202,7 +201,7 @@ class AioTransaction:
         """
         if self._state is _State.COMMITTED:
             return
-        if self._owner is not _this_task():
+        if self.owner is not _this_task():
             raise TransactionError("only the task that has started a transaction can commit it")
         session, connection = self._reachable()
         if self._unanswered or self._in_flight:
@@ -227,7 +226,8 @@ class AioTransaction:
             ) from error
         except ServerError as error:
             self._end(_State.ROLLED_BACK)
-            raise self._named(error)
+            self._name(error)
+            raise
         except BaseException:
             # Cancelled. A commit that is under way is not stopped; one that was never sent must not leave its locks.
             self._end(_State.UNKNOWN)
@@ -247,7 +247,7 @@ class AioTransaction:
         """
         if self._state is not _State.OPEN:
             return
-        session, connection = cast("Session", self._session), cast("NodeConnection", self._connection)
+        session, connection = cast("Session", self.session), cast("NodeConnection", self._connection)
         self._end(_State.ROLLED_BACK)
         if connection.lost or session.closed:
             return
@@ -257,28 +257,6 @@ class AioTransaction:
         failed = None if task.cancelled() else task.result()  # cancelled: the client was closed
         if failed is not None:
             raise failed
-
-    # --- what a session asks ----------------------------------------------------------------------------------------
-
-    def joined(self, session: "Session", request: Request[Any]) -> "AioTransaction | None":
-        """The transaction that a request of the current task is part of; None for a request that is part of none.
-
-        Raises TransactionError for a task that is not the owner's.
-        """
-        if not isinstance(getattr(request, "cache", None), CacheRef) or type(request) in APART:
-            return None
-        found = self._innermost(session)
-        if found is None:
-            return None
-        if found._owner is not _this_task():
-            raise TransactionError(
-                f"{type(request).__name__}: this task was started inside of {found!r}, which belongs to another task:"
-                " start the task before the transaction, or with a context of its own"
-            )
-        if found.closed:
-            found._leave()
-            raise TransactionError(f"{type(request).__name__}: {found!r} was ended by another task")
-        return found
 
     async def call(
         self,
@@ -302,7 +280,8 @@ class AioTransaction:
                 self._with_id(request), codecs, types, node=connection, timeout=timeout, used=used
             )
         except ServerError as error:
-            raise self._named(error)
+            self._name(error)
+            raise
         except (NotSentError, OutcomeUnknownError) as error:
             if isinstance(error, OutcomeUnknownError):
                 self._unanswered |= request.effect != "read"
@@ -318,31 +297,31 @@ class AioTransaction:
     # --- the rest ---------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        if self._owner is None:  # made outside of any task
-            self._owner = _this_task()
-        if self._owner is not _this_task():
+        if self.owner is None:  # made outside of any task
+            self.owner = _this_task()
+        if self.owner is not _this_task():
             raise TransactionError(
                 "a transaction is started by the task that called tx_start(): others would not be part of it"
             )
         if self._state in {_State.OPEN, _State.ENDING}:
             raise TransactionError("the transaction was started before")
         session = self.client.session
-        current = TRANSACTION.get()
-        around = None if current is None else current._innermost(session)
-        if around is not None and around._owner is self._owner and not around.closed:
+        around = _innermost(session)
+        if around is not None and around.owner is self.owner and not around.closed:
             raise TransactionError(f"this task is inside of {around!r} already: transactions don't nest")
         used: list[NodeConnection] = []
         try:
             tx_id = await session.call(TxStart(self.concurrency, self.isolation, self.timeout, self.label), used=used)
         except InvalidOperationCode as error:  # a node before Ignite 2.8
-            raise NotSupportedByServer("the cluster has no transactions for thin clients", feature="TX_START") from error
+            raise NotSupportedByServer(
+                "the cluster has no transactions for thin clients", feature="TX_START"
+            ) from error
         self.tx_id = tx_id
-        self._session, self._connection = session, used[-1]
+        self.session, self._connection = session, used[-1]
         self._refs.clear()
         self._unanswered = False
         self._state = _State.OPEN
-        self._outer = current
-        TRANSACTION.set(self)
+        TRANSACTIONS.set((*TRANSACTIONS.get(), self))
 
     async def _roll_back(self, session: "Session", connection: "NodeConnection") -> IgniteMapError | None:
         """End the transaction on its node; the error, where that leaves its locks."""
@@ -352,19 +331,12 @@ class AioTransaction:
             return None if connection.lost or session.closed else error
         return None
 
-    def _innermost(self, session: "Session") -> "AioTransaction | None":
-        """This transaction, or the next one around it that is the session's."""
-        found: AioTransaction | None = self
-        while found is not None and found._session is not session:
-            found = found._outer
-        return found
-
     def _reachable(self) -> "tuple[Session, NodeConnection]":
-        if self._state is not _State.OPEN or self._session is None or self._connection is None:
+        if self._state is not _State.OPEN or self.session is None or self._connection is None:
             raise TransactionError(f"{self!r} is not open")
-        if self._connection.lost and not self._session.closed:
+        if self._connection.lost and not self.session.closed:
             raise self._lost(self._connection)
-        return self._session, self._connection
+        return self.session, self._connection
 
     def _check(self, request: Request[Any], connection: "NodeConnection") -> None:
         operation = type(request)
@@ -386,11 +358,11 @@ class AioTransaction:
             own = self._refs[ref] = attrs.evolve(ref, transaction=self.tx_id)
         return cast("Request[R]", attrs.evolve(cast(Any, request), cache=own))
 
-    def _named(self, error: ServerError) -> ServerError:
-        """The error with the transaction's label, which the server's text may have too far back."""
+    def _name(self, error: ServerError) -> None:
+        """Put the transaction's label into an error: the server's text may have it too far back."""
         if self.label and self.label not in error.message:
-            error.args = (f"transaction {self.label!r}: {error.message}",)
-        return error
+            error.message = f"transaction {self.label!r}: {error.message}"
+            error.args = (error.message,)
 
     def _lost(self, connection: "NodeConnection") -> TransactionLost:
         node = str(connection.address)
@@ -399,18 +371,36 @@ class AioTransaction:
     def _end(self, state: _State) -> None:
         self._state = state
         self._refs.clear()
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Take the transaction out of the current context, in which others may have begun since."""
-        current = TRANSACTION.get()
-        if current is self:
-            TRANSACTION.set(self._outer)
-            return
-        while current is not None and current._outer is not self:
-            current = current._outer
-        if current is not None:
-            current._outer = self._outer
+        TRANSACTIONS.set(tuple(each for each in TRANSACTIONS.get() if each is not self))
+
+
+def joined(session: "Session", request: Request[Any]) -> AioTransaction | None:
+    """The transaction that a request of the current task is part of; None for a request that is part of none.
+
+    Raises TransactionError in a task that inherited a transaction and is not its owner.
+    """
+    if not isinstance(getattr(request, "cache", None), CacheRef) or type(request) in APART:
+        return None
+    found = _innermost(session)
+    if found is None:
+        return None
+    if found.owner is not _this_task():
+        raise TransactionError(
+            f"{type(request).__name__}: this task was started inside of {found!r}, which belongs to another task:"
+            " start the task before the transaction, or with a context of its own"
+        )
+    if found.closed:
+        found.leave()
+        raise TransactionError(f"{type(request).__name__}: {found!r} was ended by another task")
+    return found
+
+
+def _innermost(session: "Session") -> AioTransaction | None:
+    return next((each for each in reversed(TRANSACTIONS.get()) if each.session is session), None)
 
 
 def _this_task() -> "asyncio.Task[Any] | None":

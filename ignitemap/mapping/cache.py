@@ -18,8 +18,11 @@ from ignitemap.abc import MISSING, AsyncMapping, AsyncMutableMapping, AsyncView,
 from ignitemap.client.cache import AioCache
 from ignitemap.exceptions import ModifyConflict, QueryError
 from ignitemap.mapping.bulk import CHUNK_BYTES, CHUNK_ENTRIES, BulkWriter, chunks, run_all
+from ignitemap.mapping.expressions import value_columns
 from ignitemap.mapping.guarantees import Guarantees, guarantees_of
+from ignitemap.mapping.query import CacheQuery, IndexEntries, Plan, Source, index_entries
 from ignitemap.mapping.views import PAGE_SIZE, CacheItems, CacheView, Scan
+from ignitemap.models.schema import Schema
 from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes
 from ignitemap.protocol.message import CacheRef, ExpiryPolicy
 from ignitemap.protocol.operations import (
@@ -113,6 +116,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         "_model",
         "_raw",
         "_ref",
+        "_schema",
         "_table",
         "_timeout",
         "_ttl_on",
@@ -127,6 +131,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         model: ModelKeys[K, V] | None = None,
         *,
         table: str | None = None,
+        schema: Schema | None = None,
         timeout: float | None = None,
         ttl_on: TtlOn = "update",
     ) -> None:
@@ -137,6 +142,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             typed: The same cache with the declared types and the mapping profile's codecs.
             model: How to find the key of a model, where V is one whose key is K.
             table: The quoted SQL name, where the cache has one.
+            schema: The model's fields, where V is a model.
             timeout: Seconds an operation may take; None is the client's.
             ttl_on: What a ttl given to `set` is counted from.
         """
@@ -144,6 +150,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         self._typed = typed
         self._model = model
         self._table = table
+        self._schema = schema
         self._timeout = timeout
         self._ttl_on: TtlOn = ttl_on
         # All that an operation needs, looked up once.
@@ -221,6 +228,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             typed,
             self._model,
             table=self._table,
+            schema=self._schema,
             timeout=self._timeout if timeout is None else timeout,
             ttl_on=counted_on,
         )
@@ -510,6 +518,72 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     def __aiter__(self) -> AsyncIterator[K]:
         return aiter(self.keys())
+
+    # --- querying ---------------------------------------------------------------------------------------------------
+
+    def where(
+        self, *conditions: Callable[[V], bool], allow_scan: bool = False, page_size: int = PAGE_SIZE
+    ) -> CacheQuery[V, V]:
+        """The values that meet all of some conditions: `await people.where(lambda p: p.age > 30).all()`.
+
+        A condition is called once, with a stand-in that records what is done with it. It is written with comparisons,
+        `&`, `|`, and `ig.not_`, `ig.is_null`, `ig.is_in`, `ig.between`, `ig.like`, `ig.contains`, `ig.startswith`;
+        all values in it are sent as parameters. Without conditions the query is of all values.
+
+        Args:
+            conditions: Lambdas of a value, or expressions of `ig.col`.
+            allow_scan: Where the cache has no query metadata, fetch all entries and compute the query here.
+            page_size: How many rows are fetched in one round trip.
+
+        Raises:
+            QueryError: A condition can't be recorded, and the message says what to write; or the cache has no query
+                metadata.
+            ValueError: `page_size` is out of range.
+        """
+        if self._table is None and not allow_scan:
+            raise QueryError(
+                f"the cache {self.name!r} has no query metadata: its values are no model with a table."
+                " allow_scan=True fetches all entries and computes the query here"
+            )
+        _ = Scan(page_size)  # checks it
+        return CacheQuery[V, V](self._source(page_size, may_scan=allow_scan), Plan()).where(*conditions)
+
+    def index_query(
+        self,
+        index: str | None,
+        *criteria: bool | Callable[[V], bool],
+        limit: int | None = None,
+        partition: int | None = None,
+        local: bool = False,
+        page_size: int = PAGE_SIZE,
+    ) -> IndexEntries[K, V]:
+        """The entries that an SQL index finds, in its order, without SQL being run.
+
+            people.index_query("by_city_age", ig.eq(ig.col("city_id"), 1), ig.between(ig.col("age"), 1, 9))
+
+        Args:
+            index: The index's name; None for any that has the fields.
+            criteria: What all have to meet: `ig.eq`, `gt`, `ge`, `lt`, `le`, `between`, `is_in` or `is_null` of
+                `ig.col`, or a lambda that gives such a comparison.
+            limit: At most so many entries.
+            partition: The number of the one partition to read; None reads all.
+            local: Read only what the node that is asked has as primary copies.
+            page_size: How many entries are fetched in one round trip.
+
+        Raises:
+            QueryError: An index can't answer a criterion; the values of the cache have no Ignite type.
+            ValueError: `limit`, `partition` or `page_size` is out of range.
+        """
+        value_type = self._types.value.java if self._schema is None else self._schema.type_name
+        if value_type is None:
+            raise QueryError(f"the values of the cache {self.name!r} have no type that could be indexed")
+        return index_entries(
+            self._source(page_size), value_type, index, criteria, limit=limit, partition=partition, local=local
+        )
+
+    def _source(self, page_size: int, *, may_scan: bool = False) -> Source:
+        columns = value_columns(self._schema, self._types.key, self._types.value)
+        return Source(self._typed, columns, self._table, self._timeout, may_scan, page_size)
 
     # --- models -----------------------------------------------------------------------------------------------------
 

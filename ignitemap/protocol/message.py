@@ -8,12 +8,13 @@ import struct
 import types
 import typing
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, Union, cast
 
 import attrs
 from typing_extensions import dataclass_transform
 
-from ignitemap.exceptions import DecodeError
+from ignitemap.exceptions import DecodeError, EncodeOverflowError, EncodeTypeError, EncodeValueError
 from ignitemap.protocol.codecs import Codecs
 from ignitemap.protocol.codegen import FieldLayout, Layout, ListOf, Nothing, Record, TupleOf
 from ignitemap.protocol.wire import (
@@ -147,13 +148,38 @@ FLAG_TRANSACTIONAL: Final = 2
 FLAG_EXPIRY: Final = 4
 
 
+MAX_MILLISECONDS: Final = 2**63 - 1
+
+
+def milliseconds(duration: int | timedelta) -> int:
+    """A duration in ms, rounded up. Raises EncodeTypeError, EncodeValueError, EncodeOverflowError."""
+    if isinstance(duration, timedelta):
+        if duration < timedelta(0):
+            raise EncodeValueError("an expiry time must not be negative")
+        return -(-duration // timedelta(milliseconds=1))
+    if type(duration) is not int:
+        raise EncodeTypeError(f"expected ms or timedelta, got a Python {type(duration).__qualname__}")
+    if duration < ExpiryPolicy.UNCHANGED:
+        raise EncodeValueError("an expiry time in ms must not be below -2")
+    if duration > MAX_MILLISECONDS:
+        raise EncodeOverflowError("an expiry time in ms must fit into 64 bits")
+    return duration
+
+
 @attrs.frozen
 class ExpiryPolicy:
-    """When entries expire, in ms after create, update and access: -2 leaves it unchanged, -1 is eternal."""
+    """When entries expire: int ms or timedelta after create, update and access; 0 is at once.
 
-    create: int = -2
-    update: int = -2
-    access: int = -2
+    UNCHANGED (the default) leaves what the entry has, ETERNAL is never. The attributes are in ms. Raises
+    EncodeTypeError, EncodeValueError and EncodeOverflowError for other durations.
+    """
+
+    UNCHANGED: ClassVar[int] = -2
+    ETERNAL: ClassVar[int] = -1
+
+    create: int = attrs.field(default=-2, converter=milliseconds)
+    update: int = attrs.field(default=-2, converter=milliseconds)
+    access: int = attrs.field(default=-2, converter=milliseconds)
 
 
 def _encode_cache_ref(ref: "CacheRef") -> bytes:
@@ -179,9 +205,10 @@ def read_cache_ref(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: in
     pos += 5
     expiry = transaction = None
     if flags & FLAG_EXPIRY:
-        expiry = ExpiryPolicy(*struct.unpack_from("<qqq", buf, pos))
-        if min(expiry.create, expiry.update, expiry.access) < -2:
+        durations = struct.unpack_from("<qqq", buf, pos)
+        if min(durations) < ExpiryPolicy.UNCHANGED:
             raise DecodeError("an expiry below -2 ms")
+        expiry = ExpiryPolicy(*durations)
         pos += 24
     if flags & FLAG_TRANSACTIONAL:
         (transaction,) = struct.unpack_from("<i", buf, pos)

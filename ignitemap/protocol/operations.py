@@ -8,10 +8,12 @@ import struct
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import attrs
+
 from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.cache_config import given_config, known_config
 from ignitemap.protocol.codecs import Codecs, decode_object, encode_object
-from ignitemap.protocol.message import CacheRef, Request, operation, record
+from ignitemap.protocol.message import CacheRef, Request, layout_of, operation, record
 from ignitemap.protocol.wire import (
     NULL,
     Asked,
@@ -34,6 +36,7 @@ from ignitemap.protocol.wire import (
     uuid_obj,
     value,
 )
+from ignitemap.protocol.words import decode_text, encode_text
 
 # --- general --------------------------------------------------------------------------------------------------------
 
@@ -464,6 +467,163 @@ class QuerySqlFieldsCursorGetPage(Request[RowPage]):
 
     cursor: i64
     column_count: Annotated[int, OffWire()] = 0
+
+
+@record
+class TypedRowCursor:
+    """The first page of an SQL query whose rows are of a declared type: all columns of a row are one value."""
+
+    cursor: i64
+    column_count: i32
+    columns: Annotated[array[text], Times("column_count"), Asked("include_field_names")] = ()
+    rows: array[value] = ()
+    more: boolean = False
+
+
+@record
+class TypedRowPage:
+    """A page of rows of a declared type."""
+
+    rows: array[value]
+    more: boolean
+
+
+# Not rows of the table, but two of its rows read in another way: the same bytes, whose every row the entry types'
+# value decodes. So models out of a query are read as those out of a get are.
+class QueryTypedRows(QuerySqlFields):
+    """`QuerySqlFields` with an answer of typed rows, a `TypedRowCursor`."""
+
+    __slots__ = ()
+    answer_layout = layout_of(TypedRowCursor)
+
+
+class QueryTypedRowsCursorGetPage(QuerySqlFieldsCursorGetPage):
+    """`QuerySqlFieldsCursorGetPage` with an answer of typed rows, a `TypedRowPage`."""
+
+    __slots__ = ()
+    answer_layout = layout_of(TypedRowPage)
+
+
+@attrs.frozen
+class IndexRange:
+    """A field of an index within bounds, both included; ``null`` says that a bound is SQL's NULL and not open."""
+
+    field: str
+    lower: Any = None
+    upper: Any = None
+    lower_included: bool = True
+    upper_included: bool = True
+    lower_null: bool = False
+    upper_null: bool = False
+
+
+@attrs.frozen
+class IndexIn:
+    """A field of an index that has one of several values."""
+
+    field: str
+    values: tuple[Any, ...]
+
+
+NO_CRITERIA = 0x65
+CRITERIA = 1
+RANGE = 0
+IN = 1
+_range_flags = struct.Struct("<????")
+
+
+def write_criteria(
+    codecs: Codecs, context: ProtocolContext, out: bytearray, value: Sequence[IndexRange | IndexIn]
+) -> None:
+    """Append the criteria of an index query, of which there may be none."""
+    if not value:
+        out.append(NO_CRITERIA)
+        return
+    out.append(CRITERIA)
+    out += struct.pack("<i", len(value))
+    for each in value:
+        match each:
+            case IndexRange():
+                out.append(RANGE)
+                encode_text(codecs, out, each.field)
+                out += _range_flags.pack(each.lower_included, each.upper_included, each.lower_null, each.upper_null)
+                encode_object(codecs, out, each.lower)
+                encode_object(codecs, out, each.upper)
+            case IndexIn():
+                out.append(IN)
+                encode_text(codecs, out, each.field)
+                out += struct.pack("<i", len(each.values))
+                for item in each.values:
+                    encode_object(codecs, out, item)
+
+
+def read_criteria(
+    codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int
+) -> tuple[tuple[IndexRange | IndexIn, ...], int]:
+    """Read the criteria of an index query: the server's side."""
+    head = buf[pos]
+    pos += 1
+    if head == NO_CRITERIA:
+        return (), pos
+    if head != CRITERIA:
+        raise DecodeError(f"{head} is no head of index criteria")
+    count, pos = _read_count(buf, pos)
+    found: list[IndexRange | IndexIn] = []
+    for _ in range(count):
+        kind = buf[pos]
+        field, pos = decode_text(codecs, buf, pos + 1)
+        if kind == RANGE:
+            flags = _range_flags.unpack_from(buf, pos)
+            lower, pos = decode_object(codecs, buf, pos + 4)
+            upper, pos = decode_object(codecs, buf, pos)
+            found.append(IndexRange(field, lower, upper, *flags))
+        elif kind == IN:
+            size, pos = _read_count(buf, pos)
+            values: list[Any] = []
+            for _ in range(size):
+                item, pos = decode_object(codecs, buf, pos)
+                values.append(item)
+            found.append(IndexIn(field, tuple(values)))
+        else:
+            raise DecodeError(f"{kind} is no kind of index criterion")
+    return tuple(found), pos
+
+
+def _read_count(buf: bytes, pos: int) -> tuple[int, int]:
+    (count,) = struct.unpack_from("<i", buf, pos)
+    pos += 4
+    if not 0 <= count <= len(buf) - pos:
+        raise DecodeError(f"{count} items in {len(buf) - pos} bytes")
+    return count, pos
+
+
+index_criteria = Annotated[Sequence[IndexRange | IndexIn], Custom(write_criteria, read_criteria)]
+
+
+@operation(2008, effect="read")
+class QueryIndex(Request[EntryCursor]):
+    """Entries in the order of an SQL index, those that meet all criteria; no SQL is run.
+
+    Without ``index_name`` the server finds an index by the criteria's fields. A node closes the connection on a page
+    size below 1 or a null ``value_type``.
+    """
+
+    cache: CacheRef
+    page_size: i32 = 1024
+    local: boolean = False
+    partition: i32 = -1
+    limit: Annotated[i32, When(Feature.INDEX_QUERY_LIMIT)] = 0
+    value_type: text = ""
+    index_name: nullable_text = None
+    criteria: index_criteria = ()
+    filter: scan_filter = None
+
+
+@operation(2009, effect="bound")
+class QueryIndexCursorGetPage(Request[EntryPage]):
+    """The next page of an index query."""
+
+    cursor: i64
 
 
 # --- binary types ---------------------------------------------------------------------------------------------------

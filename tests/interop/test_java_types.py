@@ -5,7 +5,7 @@ import itertools
 import re
 import struct
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from ignitemap.protocol.hashing import type_id
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.types.arrays import object_array_of
 from ignitemap.protocol.types.extent import object_end
+from ignitemap.protocol.types.raw_hints import CollectionObject, EnumArrayObject, MapObject
 from ignitemap.protocol.types.temporal import SQL_DATE, UTIL_DATE, Timestamp
 from tests import strategies
 from tests.interop.acme import REGISTRY, Address, Box, Color
@@ -45,13 +46,14 @@ from tests.interop.literals import (
 
 CACHE = f"interop-types-{uuid.uuid4()}"
 FEW = 11
-MANY = 230
+MANY = 220
 CHUNK = 500  # values in one order to Java
 
 CODECS = mapping_codecs(resolver=REGISTRY)
 literal = literal_with(CODECS)
 
 COLOR, ADDRESS, BOX = (REGISTRY.spec(cls) for cls in (Color, Address, Box))
+COLOR_ID, ADDRESS_ID = type_id("com.acme.interop.Color"), type_id("com.acme.interop.Address")
 STORED: ig.Spec[bytes] = ig.Spec(
     "the bytes of any object",
     CODECS.encoders[bytes],
@@ -125,8 +127,9 @@ def java_tells_apart(value: Any) -> bool:
     return not isinstance(value, (list, tuple, set, frozenset)) or all(map(java_tells_apart, value))
 
 
+leaves = st.one_of(strategies.scalars, strategies.packed_arrays, timestamps, decimals, colors, addresses)
 anything = st.recursive(
-    st.one_of(strategies.scalars, strategies.packed_arrays, timestamps, decimals, colors, addresses),
+    leaves,
     lambda inner: st.one_of(
         lists(inner),
         lists(inner).map(tuple),
@@ -138,7 +141,6 @@ anything = st.recursive(
     max_leaves=8,
 ).filter(java_tells_apart)
 some = anything.filter(lambda value: value is not None)  # a node stores no null
-dicts = st.dictionaries(strategies.texts, anything, max_size=4)
 
 
 def numbers(component: str) -> Literal:
@@ -147,6 +149,15 @@ def numbers(component: str) -> Literal:
 
 def objects(component: str, of: Literal) -> Literal:
     return functools.partial(array_literal, component, of)
+
+
+def written_as(hint: ig.Spec[Any], wrap: Callable[[Any], Any]) -> ig.Spec[Any]:
+    """A value that is written by a hint of the raw layer, and read as what it is."""
+    return attrs.evolve(ig.ANY, name=hint.name, encode=lambda codecs, out, value: hint.encode(codecs, out, wrap(value)))
+
+
+def enum_array(values: list[Color | None]) -> tuple[int, list[tuple[int, int] | None]]:
+    return COLOR_ID, [None if value is None else (COLOR_ID, value.value) for value in values]
 
 
 def same_twice(values: list[Any]) -> str:
@@ -193,40 +204,52 @@ KINDS: dict[str, Kind] = {
     "Timestamp[]": array_kind("timestamp", ig.TIMESTAMP, timestamps, timestamp_literal),
     "Time[]": array_kind("time", ig.TIME, strategies.times, time_literal),
     "BigDecimal[]": array_kind("decimal", ig.DECIMAL, decimals, decimal_literal),
-    "Color[]": Kind(ig.array_of(ig.optional(COLOR)), with_nulls(colors), objects("color", literal), written=False),
+    "Color[]": Kind(
+        attrs.evolve(ig.array_of(ig.optional(COLOR)), encode=written_as(EnumArrayObject, enum_array).encode),
+        with_nulls(colors),
+        objects("color", literal),
+        stored=objects("object", literal),
+    ),
     "Address[]": Kind(
-        object_array_of(ig.optional(ADDRESS), type_id("com.acme.interop.Address")),
+        object_array_of(ig.optional(ADDRESS), ADDRESS_ID),
         with_nulls(addresses),
         objects("address", literal),
         stored=objects("object", literal),
     ),
-    "Object[]": Kind(ig.ANY, lists(anything).map(tuple)),
+    "Object[]": Kind(ig.ANY, lists(leaves).map(tuple)),
     "Object[] of ints": Kind(ig.tuple_of(ig.INT), lists(integers(32)).map(tuple), objects("object", "int {}".format)),
-    "ArrayList": Kind(ig.ANY, lists(anything)),
+    "ArrayList": Kind(ig.ANY, lists(leaves)),
     "ArrayList of Short": Kind(
         ig.list_of(ig.SHORT),
         lists(integers(16)),
         lambda value: collection_literal("ArrayList", "short {}".format, value),
     ),
     "LinkedList": Kind(
-        ig.ANY, lists(anything), lambda value: collection_literal("LinkedList", literal, value), written=False
+        written_as(CollectionObject, lambda value: (CollectionObject.LINKED_LIST, value)),
+        lists(leaves),
+        lambda value: collection_literal("LinkedList", literal, value),
     ),
     "HashSet": Kind(ig.ANY, st.sets(strategies.hashables, max_size=6).filter(java_tells_apart), ordered=False),
     "LinkedHashSet": Kind(ig.ANY, st.frozensets(strategies.hashables, max_size=6).filter(java_tells_apart)),
-    "HashMap": Kind(ig.ANY, dicts, lambda value: map_literal("HashMap", literal, value), written=False, ordered=False),
-    "LinkedHashMap": Kind(ig.ANY, st.dictionaries(strategies.hashables, anything, max_size=4).filter(java_tells_apart)),
+    "HashMap": Kind(
+        written_as(MapObject, lambda value: (MapObject.HASH_MAP, value)),
+        st.dictionaries(strategies.texts, leaves, max_size=4),
+        lambda value: map_literal("HashMap", literal, value),
+        ordered=False,
+    ),
+    "LinkedHashMap": Kind(ig.ANY, st.dictionaries(strategies.hashables, leaves, max_size=4).filter(java_tells_apart)),
     "object": Kind(ADDRESS, addresses),
-    "object with an object inside": Kind(BOX, st.builds(Box, strategies.texts, anything), weight=3),
+    "object with an object inside": Kind(BOX, st.builds(Box, strategies.texts, anything)),
     "handle in a list": Kind(
-        ig.ANY, (addresses | lists(anything)).map(lambda value: [value, value]), same_twice, written=False
+        ig.ANY, (addresses | lists(leaves)).map(lambda value: [value, value]), same_twice, written=False
     ),
     "handle in an object": Kind(
         BOX,
-        st.builds(lambda label, value: Box(label, [value, value]), strategies.texts, addresses | lists(anything)),
+        st.builds(lambda label, value: Box(label, [value, value]), strategies.texts, addresses | lists(leaves)),
         lambda value: object_literal("Box", label=text_literal(value.label), content=same_twice(value.content)),
         written=False,
     ),
-    "anything": Kind(ig.ANY, some, weight=8),
+    "anything": Kind(ig.ANY, some, weight=3),
 }
 WRITTEN = [name for name, kind in KINDS.items() if kind.written]
 
@@ -270,7 +293,7 @@ async def check_bytes(client: ig.Client, java: Any, name: str, values: list[Any]
     """Java and Python encode each value to the same bytes, and what a node makes of them is the same; their number."""
     kind = KINDS[name]
     # Where Java's hash codes decide on the order, they do not say what it is: Object[] is hashed by its address.
-    values = [value for value in values if not re.search(r"\bHashSet (?:[2-9]|\d\d)", kind.literal(value))]
+    values = [value for value in values if not re.search(r"\bHash(?:Set|Map) (?:[2-9]|\d\d)", kind.literal(value))]
     everything, stored = await client.cache(CACHE, int, Any), await client.cache(CACHE, int, STORED)
     for chunk in chunks(values):
         marshalled = await java("marshal", *map(kind.literal, chunk))
@@ -329,7 +352,7 @@ def pairs(entries: Iterator[tuple[int, str]]) -> Iterator[str]:
 
 
 def same(read: Any, meant: Any, *, ordered: bool = True) -> bool:
-    """Equal and of one class, all the way down: exponents and signs, order and nanoseconds; instants are read in UTC."""
+    """Equal and of one class, all the way down, with exponent, sign, order and nanoseconds; instants are in UTC."""
     if type(read) is not type(meant):
         return False
     if isinstance(meant, datetime):
@@ -352,7 +375,7 @@ def same(read: Any, meant: Any, *, ordered: bool = True) -> bool:
 
 @pytest.mark.parametrize("name", WRITTEN)
 async def test_java_writes_the_bytes_that_python_writes(client, java, name):
-    """A value has the same bytes whether Java or Python writes it, and whether Java writes it again; so a node has it."""
+    """A value has the same bytes whether Java or Python writes it, or Java writes again what Python wrote."""
     assert await check_bytes(client, java, name, drawn(name, FEW))
 
 
@@ -369,16 +392,50 @@ async def test_python_reads_what_java_writes(client, java, name):
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("check", [check_bytes, check_what_java_reads])
-async def test_ten_thousand_values_that_python_writes(client, java, check):
-    """Of ten thousand values of all types that Python writes, Java makes the same bytes and reads every one."""
-    assert sum([await check(client, java, name, drawn(name, MANY)) for name in WRITTEN]) >= 10_000
+@pytest.mark.timeout(300)
+async def test_bytes_of_ten_thousand_values(client, java):
+    """Java and Python encode ten thousand values of all types to the same bytes."""
+    # Sets and maps without an order are left out where they have more than one element.
+    assert sum([await check_bytes(client, java, name, drawn(name, MANY)) for name in WRITTEN]) >= 10_000
 
 
 @pytest.mark.stress
+@pytest.mark.timeout(300)
+async def test_ten_thousand_values_that_python_writes(client, java):
+    """Java reads every one of ten thousand values of all types that Python writes."""
+    assert sum([await check_what_java_reads(client, java, name, drawn(name, MANY)) for name in WRITTEN]) >= 10_000
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
 async def test_ten_thousand_values_that_java_writes(client, java):
     """Python reads every one of ten thousand values of all types that Java writes."""
     assert sum([await check_what_python_reads(client, java, name, drawn(name, MANY)) for name in KINDS]) >= 10_000
+
+
+NEAR = [
+    ("long 1", "int 1"),
+    ("decimal 1 a", "decimal 0 1"),
+    ("timestamp 5 1000", "timestamp 5 1001"),
+    ("date 5", "timestamp 5 0"),
+    ("double 0", f"double {-(1 << 63)}"),
+    ("ArrayList 1 null", "LinkedList 1 null"),
+    ("HashSet 2 long 1 long 2", "HashSet 2 long 1 long 3"),
+    ("LinkedHashSet 2 long 1 long 2", "LinkedHashSet 2 long 2 long 1"),
+    ("LinkedHashMap 1 long 1 null", "LinkedHashMap 1 null long 1"),
+    ("int[] 1 1", "int[] 1 2"),
+    ("object[] 1 text x61", "text[] 1 text x61"),
+    ("object Box 1 content decimal 1 a", "object Box 1 content decimal 2 64"),
+]
+
+
+@pytest.mark.parametrize(("written", "told"), NEAR)
+async def test_java_is_a_strict_judge(client, java, written, told):
+    """A value that is nearly the one it should be is a mistake to Java."""
+    key = next(serial)
+    await java("put all", CACHE, f"long {key}", written)
+    assert await java("judge", CACHE, f"long {key}", written) == []
+    assert len(await java("judge", CACHE, f"long {key}", told)) == 1
 
 
 async def test_nan(client, name, java):

@@ -92,6 +92,7 @@ def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture
         for reason, count in reasons.most_common():
             print(f"  {count:4} deselected: {reason}")
     assert selection["unused"] == []
-    assert run.returncode == 0, run.stdout + run.stderr
+    failed = run.returncode != 0
+    assert not failed, run.stdout + run.stderr
     assert {test for test, outcome in results.items() if outcome} == set()
     assert passed + reasons.total() == selection["total"]

@@ -52,6 +52,8 @@ from ignitemap.protocol.operations import (
     GetBinaryType,
     GetIdleTimeout,
     Heartbeat,
+    IndexIn,
+    IndexRange,
     PutBinaryType,
     QueryScan,
     QueryScanCursorGetPage,
@@ -61,6 +63,7 @@ from ignitemap.protocol.operations import (
     RowCursor,
     RowPage,
     TypeBlock,
+    read_criteria,
     read_filter,
     read_partitions,
 )
@@ -267,9 +270,15 @@ def make_config(scene: Scene, *, full: bool) -> CacheConfig:
     return CacheConfig(**values)
 
 
+FLAG = st.booleans()
+CRITERION = st.builds(IndexRange, TEXT, OBJECT, OBJECT, FLAG, FLAG, FLAG, FLAG) | st.builds(
+    IndexIn, TEXT, st.lists(OBJECT, max_size=3).map(tuple)
+)
+
 CUSTOM: dict[Any, Callable[[Scene], Any]] = {
     read_cache_ref: lambda scene: scene.draw(CACHE_REF),
     read_partitions: lambda scene: scene.draw(st.none() | st.lists(INTEGERS["i"], max_size=3).map(tuple)),
+    read_criteria: lambda scene: scene.draw(st.lists(CRITERION, max_size=3).map(tuple)),
     read_filter: lambda scene: scene.draw(OBJECT),
     read_config: lambda scene: make_config(scene, full=False),
     read_dump: lambda scene: make_config(scene, full=True),
@@ -589,7 +598,7 @@ def test_the_cache_prefix_has_the_expiry_before_the_transaction() -> None:
 
 def test_an_expiry_that_ignite_does_not_know_is_refused() -> None:
     """A duration below -2 ms is an error at the server's end, where Ignite drops the connection."""
-    wire = CacheRef(1, expiry=ExpiryPolicy(access=-3)).wire
+    wire = CacheRef(1, expiry=ExpiryPolicy(access=-2)).wire[:-8] + (-3).to_bytes(8, "little", signed=True)
     with pytest.raises(DecodeError, match="expiry"):
         read_cache_ref(Codecs(), ProtocolContext(), wire, 0)
 
@@ -844,3 +853,20 @@ def test_an_error_of_a_real_node_is_read() -> None:
     assert (client.topology.major, client.topology.minor) == (2, 29)
     server.send_failure(7, Failure(1000, message), topology=client.topology)
     assert server.data_to_send() == [struct.pack("<i", len(payload)) + payload]
+
+
+# --- index criteria -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x02", "2 is no head"),
+        (b"\x01\x01\x00\x00\x00\x07\x09\x01\x00\x00\x00a", "7 is no kind"),
+        (b"\x01\xff\xff\xff\x7f", "items in 0 bytes"),
+    ],
+)
+def test_criteria_that_are_none(data: bytes, message: str) -> None:
+    """Criteria of an index query with an unknown head, kind or count are a DecodeError."""
+    with pytest.raises(DecodeError, match=message):
+        read_criteria(mapping_codecs(), ProtocolContext(), data, 0)

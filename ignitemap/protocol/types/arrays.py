@@ -194,7 +194,9 @@ def decode_chars(codecs: Codecs, buf: bytes, pos: int) -> tuple[list[str], int]:
         shared = {char: char for char in set(text)}
         return [shared[char] for char in text], end
     # The decoder joins surrogate pairs; a char is one half.
-    units = [unit for (unit,) in struct.iter_unpack("<H", data)]
+    units = array("H", data)
+    if not LITTLE:  # pragma: no cover - big-endian machines
+        units.byteswap()
     made = {unit: chr(unit) for unit in set(units)}
     return [made[unit] for unit in units], end
 

@@ -148,6 +148,8 @@ def make_collection(kind: int, items: list[Any]) -> Any:
         return items
     if kind in SETS:
         return make_set(set, items)
+    if kind != LINKED_HASH_SET:
+        raise DecodeError(f"{kind} is not a kind of collection")
     return make_set(frozenset, items) if items else EMPTY  # which frozenset() makes anew each time
 
 
@@ -156,14 +158,18 @@ def decode_collection(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     codecs.depth += 1
     if codecs.depth > NATIVE_DEPTH:
         return read_deep(codecs, buf, pos)
-    count, kind = collection_head(buf, pos)
+    count, kind = unpack_collection(buf, pos)  # not collection_head(): a list is the most usual of all containers
     pos += 5
+    if count > len(buf) - pos:
+        raise codes.out_of_bytes(codes.COLLECTION, pos - 6)
     decoders = codecs.decoders
     items: list[Any] = []
     for _ in range(count):
         item, pos = decoders[buf[pos]](codecs, buf, pos + 1)
         items.append(item)
     codecs.depth -= 1
+    if USER_COLLECTION <= kind <= LINKED_LIST:
+        return items, pos
     return make_collection(kind, items), pos
 
 

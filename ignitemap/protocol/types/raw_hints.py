@@ -443,8 +443,7 @@ def object_array(name: str, code: int, encode_item: Encoder) -> ObjectArrayHint:
         code=code,
         nullable=True,
         hashable=False,
-        pythonic=list,
-        make_default=list,
+        pythonic=tuple,
     )
 
 

@@ -8,10 +8,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.ignite.Ignition;
 import org.apache.ignite.binary.BinaryObject;
 import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
@@ -87,28 +85,24 @@ public final class Judge {
                     answer.add(String.join(" | ", row.stream().map(Text::of).toArray(String[]::new)));
                 break;
             }
-            case "put all": {  // cache, then key and value in turn -> nothing
-                Object[] values = values(Arrays.copyOfRange(words, 1, words.length));
-                Map<Object, Object> entries = new LinkedHashMap<>();
-                for (int i = 0; i < values.length; i += 2)
-                    entries.put(values[i], values[i + 1]);
-                cache(words[0]).putAll(entries);
+            case "put all":  // cache, then key and value in turn -> nothing
+                cache(words[0]).putAll(entries(words));
+                break;
+            case "copy": {  // cache, then key and other key in turn -> nothing; Java reads each and writes it again
+                Map<Object, Object> others = entries(words);
+                Map<Object, Object> copies = new LinkedHashMap<>();
+                cache(words[0]).getAll(others.keySet()).forEach((key, value) -> copies.put(others.get(key), value));
+                cache(words[0]).putAll(copies);
                 break;
             }
-            case "copy":  // cache, then key and other key in turn -> nothing; Java reads each and writes it again
-                for (int i = 1; i < words.length; i += 2)
-                    cache(words[0]).put(Literal.parse(words[i + 1]), cache(words[0]).get(Literal.parse(words[i])));
-                break;
             case "judge": {  // cache, then key and value in turn -> a line for each key that has another value
-                Object[] values = values(Arrays.copyOfRange(words, 1, words.length));
-                Set<Object> keys = new LinkedHashSet<>();
-                for (int i = 0; i < values.length; i += 2)
-                    keys.add(values[i]);
-                Map<Object, Object> found = cache(words[0]).getAll(keys);
-                for (int i = 0; i < values.length; i += 2) {
-                    Object one = found.get(values[i]);
-                    if (!Literal.same(values[i + 1], one))
-                        answer.add(words[i + 2] + " is " + (one == null ? "" : one.getClass().getName() + " ") + Text.of(one));
+                Map<Object, Object> expected = entries(words);
+                Map<Object, Object> found = cache(words[0]).getAll(expected.keySet());
+                for (Map.Entry<Object, Object> entry : expected.entrySet()) {
+                    Object one = found.get(entry.getKey());
+                    String type = one == null ? "" : one.getClass().getName() + " ";
+                    if (!Literal.same(entry.getValue(), one))
+                        answer.add(entry.getKey() + ": " + type + Text.of(one));
                 }
                 break;
             }
@@ -147,6 +141,15 @@ public final class Judge {
         for (int i = 0; i < words.length; i++)
             values[i] = Literal.parse(words[i]);
         return values;
+    }
+
+    /** What follows the name of a cache: key and value in turn. */
+    private static Map<Object, Object> entries(String[] words) throws ReflectiveOperationException {
+        Object[] values = values(Arrays.copyOfRange(words, 1, words.length));
+        Map<Object, Object> entries = new LinkedHashMap<>();
+        for (int i = 0; i < values.length; i += 2)
+            entries.put(values[i], values[i + 1]);
+        return entries;
     }
 
     private BinaryObject binary(String cache, String key) throws ReflectiveOperationException {

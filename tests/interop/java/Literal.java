@@ -25,8 +25,8 @@ import java.util.UUID;
 /**
  * Values as words in prefix notation: a type, then what it takes, `ArrayList 2 long 1 text x61`.
  *
- * Text and bytes are hexadecimal behind an x, floats are their bits, instants are milliseconds since the epoch. The items
- * of an array of primitives have no type of their own. literals.py writes all this.
+ * Text and bytes are hexadecimal behind an x, floats are their bits, instants are milliseconds since the epoch. The
+ * items of an array of primitives have no type of their own. literals.py writes all this.
  */
 final class Literal {
     private static final String PACKAGE = Literal.class.getPackageName() + ".";
@@ -137,7 +137,7 @@ final class Literal {
         return pojo;
     }
 
-    /** Whether two values have one class and are equal, all the way down; only hash sets and hash maps have no order. */
+    /** Whether two values have one class and are equal, all the way down; hash sets and hash maps have no order. */
     static boolean same(Object one, Object other) throws ReflectiveOperationException {
         if (one == null || other == null)
             return one == other;
@@ -180,7 +180,8 @@ final class Literal {
         return pairs;
     }
 
-    private static boolean sameInAnyOrder(Collection<?> some, Collection<?> others) throws ReflectiveOperationException {
+    private static boolean sameInAnyOrder(Collection<?> some, Collection<?> others)
+        throws ReflectiveOperationException {
         List<Object> left = new LinkedList<>(others);
         for (Object one : some) {
             boolean found = false;

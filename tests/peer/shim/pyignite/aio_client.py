@@ -5,29 +5,34 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
-import attrs
-
 from ignitemap import raw
 from ignitemap.client.connection import Address
 from ignitemap.client.session import Session
 from ignitemap.protocol.codegen import compile_operation
+from ignitemap.protocol.handshake import CURRENT_VERSION
 from ignitemap.protocol.operations import CacheGet
 from pyignite.connection import AioConnection, adapted
 
 logger = logging.getLogger("pyignite")
 
 
-@attrs.frozen
 class ProtocolContext:
-    """What nodes can do: all of it."""
+    """What nodes can do: all of it. Equal to the context of an event on a connection of this version."""
 
-    def is_partition_awareness_supported(self) -> bool:
+    version = CURRENT_VERSION
+
+    def __eq__(self, other: object) -> bool:
+        return getattr(other, "version", None) == self.version
+
+    __hash__ = None
+
+    def is_transactions_supported(self) -> bool:
         return True
 
-    is_cluster_api_supported = is_expiry_policy_supported = is_transactions_supported = is_partition_awareness_supported
+    is_cluster_api_supported = is_expiry_policy_supported = is_transactions_supported
 
 
-class LogLines(getattr(raw, "ConnectionEventListener", object)):
+class LogLines(raw.ConnectionEventListener):
     """The log lines of pyignite's connections, which its security tests read."""
 
     def on_handshake_start(self, event: Any) -> None:
@@ -52,11 +57,7 @@ class AioClient(raw.AioClient):
     """raw.AioClient with pyignite's private names."""
 
     def __init__(self, *args: Any, event_listeners: Sequence[Any] = (), **options: Any) -> None:
-        super().__init__(
-            *args,
-            **({"event_listeners": [*event_listeners, LogLines()]} if "ConnectionEventListener" in raw.__all__ else {}),
-            **options,
-        )
+        super().__init__(*args, event_listeners=[*event_listeners, LogLines()], **options)
 
     async def open(self, addresses: Sequence[Address]) -> Self:
         """Connect; like pyignite to all nodes at once, where ours returns with the first."""
@@ -73,8 +74,20 @@ class AioClient(raw.AioClient):
     def _nodes(self) -> list[AioConnection]:
         return [adapted(self.session, connection) for connection in self.session.nodes.open]
 
+    async def create_cache(self, settings: Any) -> raw.AioCache:
+        return await self._mapped(await super().create_cache(settings))
+
+    async def get_or_create_cache(self, settings: Any) -> raw.AioCache:
+        return await self._mapped(await super().get_or_create_cache(settings))
+
+    async def _mapped(self, cache: raw.AioCache) -> raw.AioCache:
+        """The cache, when it is known where its partitions are: ours learns it beside the first operations."""
+        await self.session.know_affinity(cache.cache_id)
+        return cache
+
     async def random_node(self) -> AioConnection:
-        return adapted(self.session, await self.session.nodes.connect(None))
+        """Always the same: a test waits until that one knows its caches."""
+        return adapted(self.session, self.session.nodes.open[0])
 
     async def get_best_node(self, cache: raw.AioCache, key: Any, key_hint: Any = None) -> AioConnection:
         """The node to which an operation on that key goes."""
