@@ -309,7 +309,7 @@ async def test_sql_over_a_model(connect: Connect, names: Name, group: str) -> No
     assert [row[0] for row in rows] == [f"w{n}" for n in range(20) if n % 3 == 1 and n > 5]
 
     (plan,) = (await client.sql(f"EXPLAIN SELECT id FROM {table} WHERE fullName = 'w3'"))[0]
-    assert f"{table.split('.')[1].strip('"')}_FULLNAME_IDX" in plan.upper()
+    assert table.split(".")[1].strip('"') + "_FULLNAME_IDX" in plan.upper()
     indexes = await client.sql("SELECT index_name, columns FROM SYS.INDEXES WHERE cache_name = ?", cache.name)
     found = {row[0]: row[1] for row in indexes}
     assert '"CITYID" ASC, "AGE" DESC' in found["BY_CITY_AGE"]
