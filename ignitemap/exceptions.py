@@ -27,12 +27,15 @@ Ask the class which of them it was before you try again.
     │   └── ClientClosedOutcomeUnknown    and a ClientClosed
     ├── ServerError                   answered with an error
     │   ├── InvalidOperationCode · InvalidNodeState · NodeInRecoveryMode · FunctionalityDisabled
-    │   ├── CacheNotFound · CacheExists · CacheConfigInvalid
+    │   ├── CacheNotFound
+    │   │   └── SqlCacheNotFound      and an SqlError
+    │   ├── CacheExists · CacheConfigInvalid
     │   ├── TooManyCursors · ResourceNotFound · SecurityViolation
     │   ├── TransactionLimitExceeded · TransactionNotFound
     │   ├── TransactionTimeout · TransactionDeadlock · TransactionConflict
     │   ├── EntryProcessorError
     │   └── SqlError                  with its SQLSTATE
+    │       └── SqlCacheNotFound      and a CacheNotFound
     ├── ConnectError                  and a ConnectionError
     │   ├── AuthenticationError       final, never retried
     │   ├── TlsError
@@ -104,6 +107,7 @@ __all__ = [
     "SchemaConflictError",
     "SecurityViolation",
     "ServerError",
+    "SqlCacheNotFound",
     "SqlError",
     "TlsError",
     "TooManyCursors",
@@ -554,6 +558,12 @@ class SqlError(ServerError):
         self.state = state
 
 
+class SqlCacheNotFound(SqlError, CacheNotFound):
+    """A statement was sent to a cache that does not exist."""
+
+    usual_status = 1000
+
+
 # --- what the client itself lost or refused ---------------------------------------------------------------------------
 
 
@@ -663,6 +673,8 @@ def server_error(
     if kind is None and status == ServerError.usual_status and (not sql or (state and state[1] == _SQLSTATE_INTERNAL)):
         kind = next((error for part, error in _TRANSACTION_TEXTS if part in text), None)
     shown = _printable(text) or f"The server answered with status {status} and no message."
+    if kind is CacheNotFound and sql:
+        return SqlCacheNotFound(shown, status=status, node=node, operation=operation)
     if kind is None and sql:
         return SqlError(shown, status=status, node=node, operation=operation, state=state[1] if state else None)
     return (kind or ServerError)(shown, status=status, node=node, operation=operation)

@@ -204,7 +204,9 @@ class Client:
                     f"there is no cache {name!r}", status=error.status, node=error.node, operation=error.operation
                 ) from None
         await session.know_affinity(ref.cache_id)
-        typed = AioCache(self.raw, name, types=self.raw.entry_types(key_spec, value_spec))
+        typed = AioCache(
+            self.raw, name, codecs=self.raw.mapping_codecs, types=self.raw.entry_types(key_spec, value_spec)
+        )
         keyed: Any = model if model is not None and model.schema.key_fields else None
         # In quotes, since a model may be named Order or Group.
         table = None if model is None else f'"{name}"."{simple_name(model.type_name).upper()}"'
@@ -225,7 +227,7 @@ class Client:
         session, number = self.raw.session, key_model.schema.whole.id
         (own,) = key_model.schema.whole.schemas
         await session.metadata.learn(number, own)
-        known = self.raw.codecs.known.types.get(number)
+        known = self.raw.mapping_codecs.known.types.get(number)
         own_key = None if model is None or model.key_model is not key_model else model.key_spec(known)
         return key_model.as_key(known) if own_key is None else own_key
 
@@ -327,7 +329,7 @@ class Client:
         raw = self.raw
 
         def make_cursor() -> AioSqlFieldsCursor:
-            return AioSqlFieldsCursor(raw.session, raw.codecs, request, timeout)
+            return AioSqlFieldsCursor(raw.session, raw.mapping_codecs, request, timeout)
 
         return Query(text, make_cursor)
 

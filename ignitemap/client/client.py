@@ -119,8 +119,6 @@ class AioClient:
             self.options = compact_footer
         else:
             self.options = _options(compact_footer, partition_aware, event_listeners, options)
-        # Whoever comes with pyignite's arguments gets pyignite's results.
-        self._raw_results = not isinstance(compact_footer, Options)
         self._observer = Observer(self.options.event_listeners) if self.options.event_listeners else None
         self._classes = ObjectClasses(self.options.resolver)
         self._make_codecs()
@@ -205,8 +203,11 @@ class AioClient:
         """What gives the mapping face's results."""
         self.raw_codecs: Codecs = raw_codecs(known=self.mapping_codecs.known, resolver=self._classes)
         """What gives pyignite's results."""
-        self.codecs: Codecs = self.raw_codecs if self._raw_results else self.mapping_codecs
-        """The ones of the caches that are made without."""
+
+    @property
+    def codecs(self) -> Codecs:
+        """Pyignite's: the codecs of caches and queries that are made without others."""
+        return self.raw_codecs
 
     async def close(self) -> None:
         """Close all connections; operations in flight end as ClientClosed. At most 2 s."""

@@ -236,10 +236,10 @@ class Observer:
                 address, handshake, limits, tls, on_topology, on_lost, make=partial(_ObservedConnection, self)
             )
         except AuthenticationError as error:
-            self.tell("on_authentication_fail", AuthenticationFailedEvent(*where, asked, error.message))
+            self.tell("on_authentication_fail", AuthenticationFailedEvent(*where, asked, repr(error)))
             raise
         except ConnectError as error:
-            self.tell("on_handshake_fail", HandshakeFailedEvent(*where, asked, error.message))
+            self.tell("on_handshake_fail", HandshakeFailedEvent(*where, asked, repr(error)))
             raise
         assert isinstance(connection, _ObservedConnection)
         connection.told = True

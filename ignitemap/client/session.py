@@ -60,6 +60,7 @@ Retry = frozenset[str]
 """The effects (message.Effect) that may be sent again after a byte of them has left."""
 
 MAX_RETRIES: Final = 3
+DIAL_MARGIN: Final = 0.1
 MAX_LEARNED: Final = 100  # types that one answer may need learned; more is a peer that makes them up
 MAX_PARTITIONS: Final = 65_000  # CacheConfiguration.MAX_PARTITIONS_COUNT
 MAPPING_PAUSE: Final = 1.0  # seconds before a failed request for mappings is repeated
@@ -108,7 +109,8 @@ class Session:
         allowed = self.nodes.limits.connect_timeout
         started = self._now()
         try:
-            connection = await self.nodes.connect(allowed)
+            # A little longer than a dial may take, so that a silent node is reported as what it is.
+            connection = await self.nodes.connect(allowed + DIAL_MARGIN)
         except ClusterUnavailable as error:
             # What no waiting will change is said as it is.
             for final in (AuthenticationError, TlsError):

@@ -366,20 +366,22 @@ class BinaryObject:
             raise DecodeError(f"field {shown(name)} of {shown(self.type_name)} does not end where the next one starts")
         return value
 
-    def check_whole(self) -> None:
-        """Raise EncodeValueError for an object that refers to what is not in its own bytes."""
-        if self._start:  # what stands first has nothing before it
+    def refers_outside(self) -> bool:
+        """Whether this object refers to something that stands before it, in the one that it was read from."""
+        if self._start:
             with suppress(DecodeError, *MALFORMED):
                 for at, header in nested(self._data, self._header()):
                     if header is None and at - unpack_uint(self._data, at + 1)[0] < self._start:
-                        raise EncodeValueError(
-                            f"this {shown(self.type_name)} refers to an object outside of it: write the one that it is in"
-                        )
+                        return True
+        return False
 
 
 def encode_binary_object(codecs: Codecs, out: bytearray, value: BinaryObject) -> None:
     """Write an object as it was read."""
-    value.check_whole()
+    if value.refers_outside():
+        raise EncodeValueError(
+            f"this {shown(value.type_name)} refers to an object outside of it: write the one that it was read from"
+        )
     out += bytes(value)
     binary_type = value.binary_type
     if binary_type is not None:

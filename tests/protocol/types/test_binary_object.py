@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ignitemap.exceptions import DecodeError
+from ignitemap.exceptions import DecodeError, EncodeValueError
 from ignitemap.protocol.binary_type import BinaryType, Field, KnownTypes, binary_type
 from ignitemap.protocol.codecs import (
     ANY,
@@ -373,6 +373,54 @@ def test_registered_type() -> None:
     read(codecs, other)
     assert list(codecs.object_decoders) == [PERSON.id]
     assert codecs.depth == 0
+
+
+def family() -> tuple[BinaryType, bytes]:
+    """A parent with two children, both of whom refer to it; the second one refers to the first."""
+    node = binary_type("Node", [(name, 103) for name in ("parent", "sibling", "name")])
+    (schema,) = node.schemas
+
+    def child(at: int, sibling: int | None, name: str) -> bytes:
+        parts = [b"\x66" + struct.pack("<I", at + 24), b"\x65", write(name)]
+        if sibling is not None:
+            parts[1] = b"\x66" + struct.pack("<I", at + 29 - sibling)
+        return object_bytes(node.id, schema, b"".join(parts), [24, 29, 29 + len(parts[1])])
+
+    first = child(24, None, "Ann")
+    second = child(24 + len(first), 24, "Bob")
+    both = first + second
+    return node, object_bytes(node.id, schema, both + write("parent"), [24, 24 + len(first), 24 + len(both)])
+
+
+def test_objects_that_refer_to_their_parent() -> None:
+    """A nested object that refers to the one around it, or to another one in that, is read on and on."""
+    known, data = family()
+    codecs = knowing(known)
+    parent = read(codecs, wrap(data))
+    assert parent.name == "parent"
+    ann, bob = parent.parent, parent.sibling
+    assert (ann.name, bob.name) == ("Ann", "Bob")
+    assert ann.parent == bob.parent == parent
+    assert bob.sibling == ann
+    assert bob.sibling.parent.sibling.sibling.parent.name == "parent"
+    assert ann.sibling is None
+    assert bob.to_dict() == {"parent": parent, "sibling": ann, "name": "Bob"}
+    assert codecs.shared is None
+
+
+def test_objects_that_refer_to_what_is_outside() -> None:
+    """Such an object is written as part of the one around it; alone it is an error, as its reference would dangle."""
+    known, data = family()
+    codecs = knowing(known)
+    parent = read(codecs, data)
+    assert write(parent, codecs) == data
+    assert write(parent.parent.parent, codecs) == data
+    for child in (parent.parent, parent.sibling):
+        with pytest.raises(EncodeValueError, match="this Node refers to an object outside of it"):
+            write(child, codecs)
+    alone = make("Outer", {"inner": BOB})
+    inner = read(knowing(PERSON, alone[0]), alone[1]).inner
+    assert write(inner, knowing(PERSON)) == bytes(inner) == BOB
 
 
 def test_depth_of_models() -> None:
