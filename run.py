@@ -75,8 +75,19 @@ def test(*arguments: str) -> None:
     # Before pytest, which would hide the progress bar and count the download as a test's time.
     python("-c", "import ignitemap.local.resolve; ignitemap.local.resolve.find_jars()")
     python("-m", "coverage", "erase")
-    processes = ("-n", "2", "--dist", "loadgroup")  # tests of the cluster in one, the others beside them
-    failed = python("-m", "coverage", "run", "-m", "pytest", "-m", "not stress", *processes, *arguments, check=False)
+    pytest = ("-m", "coverage", "run", "-m", "pytest")
+    if arguments:
+        failed = python(*pytest, "-m", "not stress", *arguments, check=False)
+    else:
+        # In two processes, one for each core: the tests that share a cluster, and all others beside them.
+        with (ROOT / ".tests-beside.log").open("w+b") as log:
+            beside = [PYTHON, *pytest, "-q", "-m", "not stress and not on_cluster", "-p", "no:cacheprovider"]
+            other = subprocess.Popen(beside, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            failed = python(*pytest, "-q", "-m", "not stress and on_cluster", check=False)
+            failed |= other.wait()
+            log.seek(0)
+            sys.stdout.write(log.read().decode(errors="replace"))
+            sys.stdout.flush()
     python("-m", "coverage", "combine", "--quiet")
     uncovered = python("-m", "coverage", "report", *(["--fail-under=0"] if arguments else []), check=False)
     sys.exit(failed or uncovered)

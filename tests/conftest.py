@@ -10,14 +10,12 @@ import pytest
 from ignitemap.local import LocalCluster, cluster as local_cluster
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, tests of the shared cluster stay in one of them, and each other file in one.
-
-    So there is one shared cluster, whoever runs its tests, and what a file's fixtures start is started once.
-    """
+    """Mark the tests of the shared cluster, so that they and the others can run in two processes."""
     for item in items:
-        on_cluster = {"cluster", "url"} & {*getattr(item, "fixturenames", ())}
-        item.add_marker(pytest.mark.xdist_group("cluster" if on_cluster else str(item.path)))
+        if {"cluster", "url"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.on_cluster)
 
 
 @pytest.fixture(scope="session")

@@ -366,7 +366,7 @@ class BinaryObject:
             raise DecodeError(f"field {shown(name)} of {shown(self.type_name)} does not end where the next one starts")
         return value
 
-    def refers_outside(self) -> bool:
+    def _refers_outside(self) -> bool:
         """Whether this object refers to something that stands before it, in the one that it was read from."""
         if self._start:
             with suppress(DecodeError, *MALFORMED):
@@ -378,7 +378,7 @@ class BinaryObject:
 
 def encode_binary_object(codecs: Codecs, out: bytearray, value: BinaryObject) -> None:
     """Write an object as it was read."""
-    if value.refers_outside():
+    if value._refers_outside():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same module
         raise EncodeValueError(
             f"this {shown(value.type_name)} refers to an object outside of it: write the one that it was read from"
         )

@@ -9,6 +9,11 @@
 
 An instant comes back in UTC. A Java ``Date`` that is no UTC midnight comes back as a datetime. A Timestamp with
 nanoseconds that a datetime cannot hold comes back as a `Timestamp`, which writes them again.
+
+A ``java.sql.Date`` (SQL DATE) is an instant too: the midnight of the day in the time zone of the JVM that made it, and
+the zone is not on the wire. We read the UTC midnight nearest to it, which is the right day for JVMs in zones from
+UTC-11:59 to UTC+12; in UTC+13 and UTC+14 it is the day before. We write the day's midnight in UTC: a JVM in a zone west
+of Greenwich shows that as the day before. Nodes that run with ``-Duser.timezone=UTC`` have neither trouble.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
