@@ -259,7 +259,7 @@ class Session:
         except EncodeError:
             codecs.unannounced.clear()
             raise
-        except (struct.error, UnicodeEncodeError) as error:
+        except (struct.error, UnicodeEncodeError, RecursionError) as error:
             codecs.unannounced.clear()
             raise EncodeValueError(f"{type(request).__name__}: {error}") from error
 

@@ -52,6 +52,7 @@ from ignitemap.protocol.operations import (
     CacheReplaceIfEquals,
     QueryScan,
     QuerySqlFields,
+    QueryTypedRows,
     TxEnd,
     TxStart,
 )
@@ -97,7 +98,7 @@ JOINING: Final = frozenset(
     }
 )
 # They see what the transaction wrote only where the cluster has tx-aware queries, and then in READ_COMMITTED only.
-QUERIES: Final = frozenset({QueryScan, QuerySqlFields})
+QUERIES: Final = frozenset({QueryScan, QuerySqlFields, QueryTypedRows})
 # It is about the cache, not about entries: it takes no transaction.
 APART: Final = frozenset({CacheGetConfiguration})
 

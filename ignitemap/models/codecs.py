@@ -10,6 +10,7 @@ Which field an error is about costs nothing while there is none: the line of the
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import attrs
@@ -492,9 +493,11 @@ def _make_footer_decoder(
     cls = schema.cls
     construct = _make_constructor(schema)
 
-    def read_field(codecs: Codecs, buf: bytes, start: int, offsets: Mapping[int, int], field: ModelField) -> Any:
-        position = next((offsets[each] for each in ids[id(field)] if each in offsets), None)
-        if position is None:
+    def read_field(
+        codecs: Codecs, buf: bytes, start: int, spans: Mapping[int, tuple[int, int]], field: ModelField
+    ) -> Any:
+        span = next((spans[each] for each in ids[id(field)] if each in spans), None)
+        if span is None:
             if field.required:
                 raise DecodeError(
                     f"{cls.__name__}.{field.attribute}: the object has no field {field.name}, and there is no default",
@@ -502,16 +505,20 @@ def _make_footer_decoder(
                 )
             return attrs.NOTHING
         try:
-            return field.spec.decode(codecs, buf, position)[0]
+            value, end = field.spec.decode(codecs, buf, span[0])
         except DecodeError as error:
             _name(error, cls, field)
             raise
+        if end > span[1]:  # what is read twice here would be read four times one level deeper
+            raise DecodeError(f"{cls.__name__}.{field.attribute}: it reaches into the next field", offset=span[0])
+        return value
 
     def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any) -> tuple[Any, int]:
         header = parse_header(buf, start)
         if header.type_id != known.id:
             raise DecodeError(f"expected {schema.type_name}, the cluster has {_type_name(codecs, header.type_id)}")
         offsets = field_offsets(codecs, buf, start)
+        spans = dict(zip(offsets, pairwise([*offsets.values(), header.fields_end]), strict=True))
         unknown = [each for each in offsets if each not in own]
         if schema.unknown_fields == "forbid" and not everywhere.issuperset(unknown):
             names = ", ".join(names_of(codecs, header, [each for each in unknown if each not in everywhere]))
@@ -527,7 +534,7 @@ def _make_footer_decoder(
             if joined and field.options.key:
                 value = key[0] if len(schema.key_fields) == 1 else getattr(key[0], field.attribute)
             else:
-                value = read_field(codecs, buf, start, offsets, field)
+                value = read_field(codecs, buf, start, spans, field)
                 if value is attrs.NOTHING:
                     continue
             if field.in_constructor:

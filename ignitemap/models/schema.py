@@ -162,7 +162,7 @@ def query_entity(schema: Schema, key: Spec[Any], key_type: str | None) -> QueryE
     fields = [
         QueryField(
             field.name,
-            field.spec.java or "java.lang.Object",
+            _column_class(field.spec),
             is_key=field.name in key_names,
             not_null=field.column.not_null,
             precision=field.column.precision,
@@ -180,6 +180,13 @@ def query_entity(schema: Schema, key: Spec[Any], key_type: str | None) -> QueryE
         aliases=(),
         indexes=tuple(_indexes(schema)),
     )
+
+
+def _column_class(spec: Spec[Any]) -> str:
+    """The Java class of a column. SQL has no type for a char: a node that is told of one makes no table at all."""
+    if spec.java is None or spec.java == "java.lang.Character":
+        return "java.lang.Object"
+    return spec.java
 
 
 def _indexes(schema: Schema) -> list[QueryIndex]:

@@ -557,6 +557,25 @@ def test_bytes_that_nest_too_deep(here: Side, known_schema: bool) -> None:
         here.registry.spec(Node).decode(here.codecs, data, 0)
 
 
+def test_fields_that_overlap(here: Side) -> None:
+    """A footer whose fields lie inside each other is a DecodeError at once: the work does not double at every level."""
+
+    @here.model
+    class Pair:
+        left: "Pair | None" = None
+        right: "Pair | None" = None
+
+    here.write(Pair())
+    here.learn(binary_type("Pair", [("right", 103), ("left", 103)]))
+    order = [field_id("right"), field_id("left")]
+    data = object_bytes(type_id("Pair"), schema_id(order), b"\x65\x65", [24, 25])
+    for _ in range(60):
+        # The second field is said to start at the first field of the first one.
+        data = object_bytes(type_id("Pair"), schema_id(order), data, [24, 48])
+    with pytest.raises(DecodeError, match="right: it reaches into the next field"):
+        here.read(data, Pair)
+
+
 # --- unknown fields ---------------------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ from ignitemap.protocol.handshake import (
     write_refused,
 )
 from ignitemap.protocol.message import OPERATIONS, CacheRef, ExpiryPolicy, read_cache_ref
-from ignitemap.protocol.operations import read_filter, read_partitions
+from ignitemap.protocol.operations import IndexIn, IndexRange, read_criteria, read_filter, read_partitions
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.wire import (
     Asked,
@@ -224,6 +224,10 @@ class Maker:
             return chance.choice((None, (), (1, 2, 3)))
         if layout.decode is read_filter:
             return self.object()
+        if layout.decode is read_criteria:
+            return (IndexRange(self.text(), self.object(), None), IndexIn(self.text(), [self.object()]))[
+                : self.number("b") % 3
+            ]
         if layout.decode is read_dump:
             return self.config()
         assert layout.decode is read_config

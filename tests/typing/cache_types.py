@@ -1,8 +1,6 @@
 """What type checkers infer for caches and models. Lines that end in the word error after a hash must be rejected."""
 
-from typing import Any
-
-from typing_extensions import assert_type
+from typing import Any, assert_type
 
 import ignitemap as ig
 
