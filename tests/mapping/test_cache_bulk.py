@@ -1,6 +1,7 @@
 """Bulk operations: chunks, their order, their errors and their memory, on a real cluster."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -270,16 +271,19 @@ async def test_cancelled_bulk_leaves_no_task(cache: IntStr, operation: str) -> N
     """Cancelling a bulk operation ends its chunks before the cancellation arrives at the caller."""
     await cache.update(entries(10_000))
     call = getattr(cache, operation)
+    cancelled = 0
     for turns in range(1, 30, 4):
         task = asyncio.create_task(call(dict(entries(10_000)) if operation == "update" else range(10_000)))
         for _ in range(turns):
             await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        cancelled += task.cancel()  # on a busy machine it may be done by now
+        with contextlib.suppress(asyncio.CancelledError):
             await task
         assert chunk_tasks() == []
-    await cache.update(entries(10_000))
-    assert await cache.get_many(range(10_000)) == dict(entries(10_000))
+    assert cancelled
+    # The client is as good as before. What the node had of a cancelled delete may still land, after a later write.
+    await cache.set(20_000, "later")
+    assert await cache[20_000] == "later"
 
 
 async def test_run_all_ends_the_others_at_an_error() -> None:

@@ -389,7 +389,8 @@ def test_the_worst_of_every_kind(make: Make, name: str) -> None:
         except DecodeError as error:
             assert "handles" in str(error)  # noqa: PT017 - what else is refused is a failure
 
-    assert quickest(act, tries=3) <= 1.0 * len(data) / MIB
+    # Twice the limit: on a busy machine CPU time grows too, and a quadratic worst case would take many times as long.
+    assert quickest(act, tries=3) <= 2.0 * len(data) / MIB
     assert peak_memory(act) <= max(HEAVY.get(name, 0), USUAL[make]) * len(data)
 
 
