@@ -79,11 +79,11 @@ def test(*arguments: str) -> None:
     if arguments:
         failed = python(*pytest, "-m", "not stress", *arguments, check=False)
     else:
-        # In two processes, one for each core: the tests that share a cluster, and all others beside them.
+        # In two processes, one for each core: the tests that talk to nodes, and all others beside them.
         with (ROOT / ".tests-beside.log").open("w+b") as log:
-            beside = [PYTHON, *pytest, "-q", "-m", "not stress and not on_cluster", "-p", "no:cacheprovider"]
+            beside = [PYTHON, *pytest, "-q", "-m", "not stress and not on_nodes", "-p", "no:cacheprovider"]
             other = subprocess.Popen(beside, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-            failed = python(*pytest, "-q", "-m", "not stress and on_cluster", check=False)
+            failed = python(*pytest, "-q", "-m", "not stress and on_nodes", check=False)
             failed |= other.wait()
             log.seek(0)
             sys.stdout.write(log.read().decode(errors="replace"))

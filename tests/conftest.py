@@ -12,10 +12,11 @@ from ignitemap.local import LocalCluster, cluster as local_cluster
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the shared cluster, so that they and the others can run in two processes."""
+    """Mark the tests that talk to real nodes, so that they and the others can run in two processes."""
     for item in items:
-        if {"cluster", "url"} & {*getattr(item, "fixturenames", ())}:
-            item.add_marker(pytest.mark.on_cluster)
+        own = item.path.parent.name == "local" or item.path.stem.endswith(("_on_node", "_on_cluster"))
+        if own or {"cluster", "url"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.on_nodes)
 
 
 @pytest.fixture(scope="session")
