@@ -38,6 +38,10 @@ class Color(enum.Enum):
     BLUE = 3
 
 
+Shade = REGISTRY.enum(type_name=unique("PartitionShade"))(enum.Enum("Shade", [f"S{n}" for n in range(STRESS)]))
+SHADES = list(Shade)
+
+
 @REGISTRY.model(type_name=unique("PartitionPoint"))
 @attrs.frozen
 class Point:
@@ -122,6 +126,7 @@ KINDS: list[tuple[str, Any, "list[Any] | Draw"]] = [
     ("Time", dt.time, lambda source: dt.time(*divmod(source.randrange(1440), 60), source.randrange(60))),
     ("timedelta", dt.timedelta, lambda source: dt.timedelta(milliseconds=source.randrange(-(1 << 45), 1 << 45))),
     ("enum", Color, list(Color)),
+    ("large enum", Shade, lambda source: source.choice(SHADES)),
     ("tuple", tuple[int, str], lambda source: (some_long(source), some_text(source))),
     ("any", Any, lambda source: source.choice([some_long, some_text, some_decimal, some_float])(source)),
     ("model", Point, lambda source: Point(source.randrange(-99999, 99999), source.randrange(-99999, 99999))),
@@ -151,7 +156,10 @@ def draw_keys(kind: "list[Any] | Draw", count: int) -> list[Any]:
     if isinstance(kind, list):
         return kind
     source = random.Random(20_240_101)
-    return list(dict.fromkeys(kind(source) for _ in range(count)))
+    keys: dict[Any, None] = {}
+    while len(keys) < count:
+        keys[kind(source)] = None
+    return list(keys)
 
 
 def computed(cache: ig.Cache[Any, Any], key: Any, *, affinity: bool) -> int:
