@@ -52,13 +52,14 @@ async def test_page(page: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> No
         namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
         try:
             for example in parse(page):
-                try:
-                    await run(example, namespace, url)
-                except ig.ServerError as error:
-                    # Right after a cache was created, a node that has not heard of it yet refuses it in transactions.
-                    if "Cannot start/stop cache within lock or transaction" not in error.message:
-                        raise
-                    await run(example, namespace, url)
+                for attempt in range(10):
+                    try:
+                        await run(example, namespace, url)
+                        break
+                    except ig.ServerError as error:
+                        # Right after a cache was created, a node that hasn't heard of it refuses it in transactions.
+                        if attempt == 9 or "Cannot start/stop cache within lock or transaction" not in error.message:
+                            raise
         finally:
             if isinstance(client := namespace.get("client"), ig.Client):
                 await client.aclose()
