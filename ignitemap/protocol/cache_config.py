@@ -42,7 +42,6 @@ __all__ = [
     "QueryIndex",
     "RebalanceMode",
     "WriteSynchronizationMode",
-    "cache_config",
 ]
 
 
@@ -315,8 +314,3 @@ def _typed(each: CacheProperty, value: Any) -> Any:
 
 given_config = Annotated[CacheConfig, Custom(write_config, read_config)]
 known_config = Annotated[CacheConfig, Custom(write_dump, read_dump)]
-
-
-def cache_config(name: str, **properties: Any) -> CacheConfig:
-    """A configuration of the named cache; ``properties`` as the fields of CacheConfig."""
-    return CacheConfig(name=name, **properties)

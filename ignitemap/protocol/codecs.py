@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Generator
 from decimal import DecimalException
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import attrs
 
@@ -186,8 +186,6 @@ class Codecs:
         "walkers",
     )
 
-    unknown_code: ClassVar[str] = "type code {code} is not one of the protocol's"
-
     def __init__(
         self,
         *,
@@ -260,7 +258,7 @@ def encode_hinted(codecs: Codecs, out: bytearray, value: Hinted) -> None:
 
 def decode_unknown_code(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     """Refuse a type code that the protocol doesn't have."""
-    raise DecodeError(codecs.unknown_code.format(code=buf[pos - 1]))
+    raise DecodeError(f"type code {buf[pos - 1]} is not one of the protocol's")
 
 
 ANY: Final[Spec[Any]] = Spec("any", encode_object, decode_object, code=103, nullable=True)

@@ -1,6 +1,5 @@
 """Cache configurations: all properties, written by code and read in the server's order."""
 
-import inspect
 import struct
 from typing import Any
 
@@ -21,7 +20,6 @@ from ignitemap.protocol.cache_config import (
     QueryIndex,
     RebalanceMode,
     WriteSynchronizationMode,
-    cache_config,
     read_config,
     read_dump,
     write_config,
@@ -225,11 +223,3 @@ def test_a_cut_configuration_is_malformed(form: str) -> None:
     for end in range(len(data)):
         with pytest.raises((DecodeError, *MALFORMED)):
             read(mapping_codecs(), CURRENT, data[:end], 0)
-
-
-def test_a_configuration_by_name() -> None:
-    """``cache_config`` is a CacheConfig with its name first."""
-    assert cache_config("x", backups=1) == CacheConfig(name="x", backups=1)
-    assert next(iter(inspect.signature(cache_config).parameters)) == "name"
-    with pytest.raises(TypeError):
-        cache_config("x", backup=1)
