@@ -9,7 +9,7 @@ PAGE = 1024
 
 
 class Peer(ABC):
-    """One client with two caches of its own: long → String, and long → an object of ten fields.
+    """One client with two caches of its own: long → String, and long → an object of ten fields; and the table of numbers.
 
     Both are plain caches, made by name with the server's defaults, without SQL tables: so that every peer asks the
     server for the same work. The class attributes say how much work makes one sample; a slow peer may do less of it,
@@ -27,6 +27,14 @@ class Peer(ABC):
     put: Callable[..., Awaitable[object]]
     get_arguments: Sequence[tuple[Any, ...]]
     put_arguments: Sequence[tuple[Any, ...]]
+    # The same of models; a peer without them leaves these out.
+    model_get: Callable[..., Awaitable[object]] | None = None
+    model_put: Callable[..., Awaitable[object]] | None = None
+    model_get_arguments: Sequence[tuple[Any, ...]] = ()
+    model_put_arguments: Sequence[tuple[Any, ...]] = ()
+
+    table: str
+    """The SQL table of 20,000 rows of four BIGINT: id, a, b, c."""
 
     def __init__(self) -> None:
         # Caches of one worker and no other, also when an earlier run was killed and left its own behind.
@@ -64,3 +72,7 @@ class Peer(ABC):
     @abstractmethod
     async def models_items(self) -> int:
         """Iterate over all models; how many there were."""
+
+    async def sql(self) -> int:
+        """Read all rows of the table; how many there were."""
+        raise NotImplementedError

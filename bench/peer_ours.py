@@ -49,6 +49,9 @@ class OursPeer(Peer):
 
         self._models = [House(key, *fields(key)) for key in range(self.models)]
         self._ids = list(range(self.models))
+        self.model_get, self.model_put = self._houses.__getitem__, self._houses.save
+        self.model_get_arguments = [(key,) for key in self._ids]
+        self.model_put_arguments = [(house,) for house in self._models]
         await self.save_many()
         expected = {house.id: house for house in self._models}
         assert await self._houses[7] == expected[7]
@@ -84,6 +87,13 @@ class OursPeer(Peer):
         count = 0
         async for _ in self._houses.items(page_size=PAGE):
             count += 1
+        return count
+
+    async def sql(self) -> int:
+        count = 0
+        async with self._client.sql(f"SELECT id, a, b, c FROM {self.table}", page_size=PAGE) as rows:
+            async for _ in rows:
+                count += 1
         return count
 
     async def _connect(self, addresses: list[tuple[str, int]]) -> None:
@@ -128,5 +138,12 @@ class OursRawPeer(OursPeer):
         count = 0
         async with self._cache.scan(page_size=PAGE) as cursor:
             async for _ in cursor:
+                count += 1
+        return count
+
+    async def sql(self) -> int:
+        count = 0
+        async with self._client.raw.sql(f"SELECT id, a, b, c FROM {self.table}", page_size=PAGE) as rows:
+            async for _ in rows:
                 count += 1
         return count

@@ -34,14 +34,15 @@ def same(left: Any, right: Any) -> bool:
 
 
 class PyignitePeer(Peer):
+    aware = False
     entries = 2_000
     models = 500
     sequential = 250
     concurrent = 1_000
 
     async def open(self, addresses: list[tuple[str, int]]) -> None:
-        self._client = AioClient(partition_aware=False)
-        await self._client.connect(addresses[:1])
+        self._client = AioClient(partition_aware=self.aware)
+        await self._client.connect(addresses if self.aware else addresses[:1])
         self._texts = await self._client.get_or_create_cache(self.texts)
         self._objects = await self._client.get_or_create_cache(self.objects)
 
@@ -56,6 +57,9 @@ class PyignitePeer(Peer):
             assert dict([pair async for pair in cursor]) == self._pairs
 
         self._houses = {key: house(key) for key in range(self.models)}
+        self.model_get, self.model_put = self._objects.get, self._objects.put
+        self.model_get_arguments = [(key,) for key in self._houses]
+        self.model_put_arguments = list(self._houses.items())
         await self.save_many()
         assert same(await self._objects.get(7), self._houses[7])
         assert await self.models_get_many() == await self.models_items() == self.models
@@ -84,6 +88,19 @@ class PyignitePeer(Peer):
 
     async def models_items(self) -> int:
         return await _iterate(self._objects)
+
+    async def sql(self) -> int:
+        count = 0
+        async with self._client.sql(f"SELECT id, a, b, c FROM {self.table}", page_size=PAGE) as cursor:
+            async for _ in cursor:
+                count += 1
+        return count
+
+
+class AwarePyignitePeer(PyignitePeer):
+    """The same with a connection to each node, and every key sent to its owner."""
+
+    aware = True
 
 
 async def _iterate(cache: AioCache) -> int:

@@ -1,22 +1,29 @@
 """The limit: requests encoded beforehand, answers counted but not decoded."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from struct import Struct
 
 from peer import PAGE, Peer
 from peer_pyignite import written_models
 from raw_connection import RawConnection
-from workloads import text
+from workloads import ROWS, text
+
+import ignitemap as ig
+from ignitemap.client.affinity import owner
 
 GET, PUT, GET_ALL, PUT_ALL = 1000, 1001, 1003, 1004
 GET_OR_CREATE, DESTROY = 1052, 1056
 SCAN, SCAN_PAGE = 2000, 2001
+SQL, SQL_PAGE = 2004, 2005
 
 _INT = Struct("<i")
 _LONG = Struct("<q")
 _SCAN = Struct("<Biib")  # no filter, page size, every partition, not local
 _CURSOR = Struct("<qi")  # cursor, rows in the page
+_ROWS = Struct("<qii")  # cursor, columns, rows in the page
+_SELECT = Struct("<iBBii")  # no cache, no flags, schema null, page size, no limit
+_SELECT_END = Struct("<iB6BqB")  # no arguments, a SELECT, flags, timeout, no names of columns
 _CHUNK = 1024
 
 
@@ -29,25 +36,33 @@ class RawPeer(Peer):
         self._texts = await self._create(self.texts)
         self._objects = await self._create(self.objects)
 
+        self._owner = await self._owners(addresses)
         pairs = [(_key(key), _string(text(key))) for key in range(self.entries)]
         self.get, self.put = self._get, self._put
-        self.get_arguments = [(self._texts + key,) for key, _ in pairs]
-        self.put_arguments = [(self._texts + key + value,) for key, value in pairs]
+        self.get_arguments = [(self._owner(key), self._texts + data) for key, (data, _) in enumerate(pairs)]
+        self.put_arguments = [(self._owner(key), self._texts + data + value) for key, (data, value) in enumerate(pairs)]
         self._puts = list(_chunks(self._texts, [key + value for key, value in pairs]))
         self._gets = list(_chunks(self._texts, [key for key, _ in pairs]))
         await self.update()
-        assert await self._get(self._texts + _key(7)) == _string(text(7))
+        assert await self._get(self._owner(7), self._texts + _key(7)) == _string(text(7))
         assert await self.get_many() == await self.items() == self.entries
 
         async with written_models(addresses, f"{self.objects}-captured", self.models) as name:
             objects = dict([pair async for page in self._pages(cache_info(name)) for pair in _objects_of(page)])
         assert len(objects) == self.models
+        self.model_get, self.model_put = self._get, self._put
+        owners = [self._owner(int.from_bytes(key[1:], "little")) for key in objects]
+        self.model_get_arguments = [(own, self._objects + key) for own, key in zip(owners, objects, strict=True)]
+        self.model_put_arguments = [
+            (own, self._objects + key + value) for own, (key, value) in zip(owners, objects.items(), strict=True)
+        ]
         self._model_puts = list(_chunks(self._objects, [key + value for key, value in objects.items()]))
         self._model_gets = list(_chunks(self._objects, list(objects)))
         await self.save_many()
         (answer,) = await self._connection.pipeline(GET_ALL, _chunks(self._objects, [_key(7)]))
         assert objects[_key(7)] in answer
         assert await self.models_get_many() == await self.models_items() == self.models
+        assert await self.sql() == ROWS
 
     async def close(self) -> None:
         for cache in (self._texts, self._objects):
@@ -74,11 +89,25 @@ class RawPeer(Peer):
     async def models_items(self) -> int:
         return sum([_CURSOR.unpack_from(page)[1] async for page in self._pages(self._objects)])
 
-    def _get(self, body: bytes) -> asyncio.Future[bytes]:
-        return self._connection.request(GET, body)
+    async def sql(self) -> int:
+        statement = _string(f"SELECT id, a, b, c FROM {self.table}")
+        body = _SELECT.pack(0, 0, 101, PAGE, -1) + statement + _SELECT_END.pack(0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+        page = await self._connection.request(SQL, body)
+        cursor, _, count = _ROWS.unpack_from(page)
+        while page[-1]:
+            page = await self._connection.request(SQL_PAGE, _LONG.pack(cursor))
+            count += _INT.unpack_from(page)[0]
+        return int(count)
 
-    def _put(self, body: bytes) -> asyncio.Future[bytes]:
-        return self._connection.request(PUT, body)
+    async def _owners(self, addresses: Sequence[tuple[str, int]]) -> "Callable[[int], RawConnection]":
+        """Which connection a key's requests take: here the only one."""
+        return lambda _: self._connection
+
+    def _get(self, connection: RawConnection, body: bytes) -> asyncio.Future[bytes]:
+        return connection.request(GET, body)
+
+    def _put(self, connection: RawConnection, body: bytes) -> asyncio.Future[bytes]:
+        return connection.request(PUT, body)
 
     async def _create(self, name: str) -> bytes:
         """A cache, as requests name it: its id and no flags."""
@@ -95,6 +124,33 @@ class RawPeer(Peer):
             yield page
             page = cursor + await following
         yield page
+
+
+class AwareRawPeer(RawPeer):
+    """The same with a connection to each node; single operations go to the node that has the key.
+
+    Both caches spread alike, having the same number of partitions and nodes.
+    """
+
+    async def _owners(self, addresses: Sequence[tuple[str, int]]) -> Callable[[int], RawConnection]:
+        connections = [self._connection, *[await RawConnection.open(*address) for address in addresses[1:]]]
+        self._others = connections[1:]
+        nodes: dict[int, RawConnection] = {}
+        async with ig.connect([f"{host}:{port}" for host, port in addresses]) as client:
+            cache = await client.cache(self.texts, int, str, create=False)
+            session = client.raw.session
+            await session.know_affinity(cache.raw.cache_id)
+            by_port = {address[1]: connection for address, connection in zip(addresses, connections, strict=True)}
+            mapping = session._affinity[cache.raw.cache_id]
+            for key in range(self.entries):
+                node = session.nodes.owner(owner(mapping, _key(key)))
+                nodes[key] = by_port[node.address.port]
+        return nodes.__getitem__
+
+    async def close(self) -> None:
+        await super().close()
+        for connection in self._others:
+            connection.close()
 
 
 def cache_info(name: str) -> bytes:

@@ -14,14 +14,17 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import attrs
+import java_peer
 from report import Report, Sample
 from tqdm import tqdm
 from worker import PEERS
-from workloads import ALL
+from workloads import ALL, ROWS
 
+import ignitemap as ig
 from ignitemap.local import cluster
 
 WARM_UP = 2  # rounds before the ones that count, for the JIT compilers of the nodes
@@ -63,11 +66,15 @@ class Worker:
 
 
 @asynccontextmanager
-async def started(name: str, addresses: Sequence[str]) -> AsyncIterator[Worker]:
+async def started(name: str, classes: Path, table: str, addresses: Sequence[str]) -> AsyncIterator[Worker]:
     """A worker, filled and checked."""
     script = str(Path(__file__).with_name("worker.py"))
+    if name in java_peer.PEERS:
+        command = java_peer.command(name, classes, table, addresses)
+    else:
+        command = [sys.executable, script, name, table, *addresses]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, name, *addresses), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     worker = Worker(name, process)
     try:
@@ -75,6 +82,19 @@ async def started(name: str, addresses: Sequence[str]) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.end()
+
+
+@asynccontextmanager
+async def numbers(addresses: Sequence[str]) -> AsyncIterator[str]:
+    """The name of a table of ROWS rows of four BIGINT, which every peer reads."""
+    table = f"bench_numbers_{os.getpid()}"
+    async with ig.connect(list(addresses)) as client:
+        await client.sql(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, a BIGINT, b BIGINT, c BIGINT)")
+        try:
+            await client.sql(f"INSERT INTO {table} SELECT x, x * 7, x * x, -x FROM SYSTEM_RANGE(1, {ROWS})")
+            yield table
+        finally:
+            await client.sql(f"DROP TABLE {table}")
 
 
 @asynccontextmanager
@@ -95,10 +115,14 @@ async def measure(peers: Sequence[str], workloads: Sequence[str], rounds: int) -
         bar = stack.enter_context(tqdm(total=turns, file=sys.stderr, unit="sample", mininterval=1))
         bar.set_description("starting two nodes")
         addresses = await stack.enter_async_context(nodes())
+        table = await stack.enter_async_context(numbers(addresses))
+        classes = Path(stack.enter_context(TemporaryDirectory(prefix="ignitemap-bench-")))
+        if java_peer.PEERS.keys() & {*peers}:
+            java_peer.compile_peer(classes)
         workers = []
         for name in peers:
             bar.set_description(f"filling the caches of {name}")
-            workers.append(await stack.enter_async_context(started(name, addresses)))
+            workers.append(await stack.enter_async_context(started(name, classes, table, addresses)))
         for number in range(-WARM_UP, rounds):
             for workload in workloads:
                 shown = f"round {number + 1} of {rounds}, {workload}" if number >= 0 else "warming up"
@@ -118,13 +142,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(ALL), metavar="WORKLOAD", help=", ".join(ALL))
     parser.add_argument(
         "--peers",
-        default="raw,pyignite,ours,ours-raw",
-        help=f"of {', '.join(PEERS)}; with @uvloop behind the name for that event loop (default: %(default)s)",
+        default="raw,pyignite,java,ours,ours-raw",
+        help=f"of {', '.join([*PEERS, *java_peer.PEERS])}; with @uvloop behind the name for that event loop (default: %(default)s)",
     )
     parser.add_argument("--check", action="store_true", help="exit with 1 when ours misses a mark")
     options = parser.parse_args()
     peers = options.peers.split(",")
-    if unknown := [peer for peer in peers if peer.removesuffix("@uvloop") not in PEERS]:
+    if unknown := [peer for peer in peers if peer.removesuffix("@uvloop") not in {*PEERS, *java_peer.PEERS}]:
         parser.error(f"no such peer: {', '.join(unknown)}")
 
     samples = asyncio.run(measure(peers, options.only or list(ALL), options.rounds))

@@ -1,4 +1,4 @@
-"""One peer in a process of its own, for a whole run: `python bench/worker.py PEER HOST:PORT [HOST:PORT ...]`.
+"""One peer in a process of its own, for a whole run: `python bench/worker.py PEER TABLE HOST:PORT [HOST:PORT ...]`.
 
 Prints `ready` when its caches are filled and checked. Then for each line `<workload>` on stdin it does one sample and
 prints `<operations> <seconds> <seconds of CPU>`, or `none` when the peer has no such workload. Ends at `quit`, or with
@@ -16,7 +16,9 @@ from workloads import ALL, Workloads
 
 PEERS = {
     "raw": ("peer_raw", "RawPeer"),
+    "raw-aware": ("peer_raw", "AwareRawPeer"),
     "pyignite": ("peer_pyignite", "PyignitePeer"),
+    "pyignite-aware": ("peer_pyignite", "AwarePyignitePeer"),
     "ours": ("peer_ours", "OursPeer"),
     "ours-raw": ("peer_ours", "OursRawPeer"),
     "ours-aware": ("peer_ours", "AwarePeer"),
@@ -31,17 +33,17 @@ def make_peer(name: str) -> Peer:
     return peer
 
 
-async def serve(name: str, addresses: list[tuple[str, int]]) -> None:
+async def serve(name: str, table: str, addresses: list[tuple[str, int]]) -> None:
     """Answer the runner's lines until it says quit."""
     peer = make_peer(name)
+    peer.table = table
     await peer.open(addresses)
     try:
         workloads = Workloads(peer)
         print("ready", flush=True)
         while (line := (await asyncio.to_thread(sys.stdin.readline)).strip()) not in ("", "quit"):
             assert line in ALL, line
-            has_it = peer.models or not line.startswith("models-")
-            print(await sample(workloads, line) if has_it else "none", flush=True)
+            print(await sample(workloads, line) if workloads.has(line) else "none", flush=True)
     finally:
         await peer.close()
 
@@ -55,7 +57,7 @@ async def sample(workloads: Workloads, name: str) -> str:
 
 
 def main() -> None:
-    name, *addresses = sys.argv[1:]
+    name, table, *addresses = sys.argv[1:]
     client, _, loop = name.partition("@")
     factory = None
     if loop:
@@ -65,7 +67,7 @@ def main() -> None:
         factory = uvloop.new_event_loop
     pairs = [(host, int(port)) for host, port in (address.rsplit(":", 1) for address in addresses)]
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(client, pairs))
+        runner.run(serve(client, table, pairs))
 
 
 if __name__ == "__main__":

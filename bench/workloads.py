@@ -7,7 +7,7 @@ from typing import Any
 
 from peer import Peer
 
-CONCURRENCY = 64
+ROWS = 20_000
 
 # Names of the ten fields of a model, and their values for a key.
 MODEL_FIELDS = ("name", "street", "city", "mail", "floor", "residents", "latitude", "longitude", "heated", "owner")
@@ -40,11 +40,13 @@ async def sequential(call: Callable[..., Awaitable[object]], arguments: Iterable
         await call(*one)
 
 
-async def concurrent(call: Callable[..., Awaitable[object]], arguments: Iterable[tuple[Any, ...]]) -> None:
-    """CONCURRENCY tasks that share the work, each with one call in flight."""
+async def concurrent(
+    at_once: int, call: Callable[..., Awaitable[object]], arguments: Iterable[tuple[Any, ...]]
+) -> None:
+    """So many tasks that share the work, each with one call in flight."""
     work = iter(arguments)
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(CONCURRENCY):
+        for _ in range(at_once):
             tasks.create_task(sequential(call, work))
 
 
@@ -56,6 +58,16 @@ class Workloads:
         # Endless, so that every sample goes on where the one before stopped.
         self._gets: Iterator[tuple[Any, ...]] = cycle(peer.get_arguments)
         self._puts: Iterator[tuple[Any, ...]] = cycle(peer.put_arguments)
+        self._model_gets: Iterator[tuple[Any, ...]] = cycle(peer.model_get_arguments)
+        self._model_puts: Iterator[tuple[Any, ...]] = cycle(peer.model_put_arguments)
+
+    def has(self, name: str) -> bool:
+        """Whether the peer can do the named workload."""
+        if name == "sql":
+            return type(self._peer).sql is not Peer.sql
+        if name in ("models-get-64", "models-put-64"):
+            return self._peer.model_get is not None
+        return bool(self._peer.models) or not name.startswith("models-")
 
     async def run(self, name: str) -> int:
         """Do one sample of the named workload."""
@@ -70,12 +82,29 @@ class Workloads:
         return self._peer.sequential
 
     async def _get_64(self) -> int:
-        await concurrent(self._peer.get, islice(self._gets, self._peer.concurrent))
+        await concurrent(64, self._peer.get, islice(self._gets, self._peer.concurrent))
         return self._peer.concurrent
 
     async def _put_64(self) -> int:
-        await concurrent(self._peer.put, islice(self._puts, self._peer.concurrent))
+        await concurrent(64, self._peer.put, islice(self._puts, self._peer.concurrent))
         return self._peer.concurrent
+
+    async def _get_512(self) -> int:
+        await concurrent(512, self._peer.get, islice(self._gets, self._peer.concurrent))
+        return self._peer.concurrent
+
+    async def _model_get_64(self) -> int:
+        assert self._peer.model_get is not None
+        await concurrent(64, self._peer.model_get, islice(self._model_gets, self._peer.concurrent))
+        return self._peer.concurrent
+
+    async def _model_put_64(self) -> int:
+        assert self._peer.model_put is not None
+        await concurrent(64, self._peer.model_put, islice(self._model_puts, self._peer.concurrent))
+        return self._peer.concurrent
+
+    async def _sql(self) -> int:
+        return await self._repeat(self._peer.sql, ROWS)
 
     async def _update(self) -> int:
         return await self._repeat(self._peer.update, self._peer.entries)
@@ -106,10 +135,14 @@ ALL: dict[str, Callable[[Workloads], Awaitable[int]]] = {
     "put": Workloads._put,
     "get-64": Workloads._get_64,
     "put-64": Workloads._put_64,
+    "get-512": Workloads._get_512,
     "update": Workloads._update,
     "get_many": Workloads._get_many,
     "items": Workloads._items,
+    "models-get-64": Workloads._model_get_64,
+    "models-put-64": Workloads._model_put_64,
     "models-save_many": Workloads._save_many,
     "models-get_many": Workloads._models_get_many,
     "models-items": Workloads._models_items,
+    "sql": Workloads._sql,
 }
