@@ -1,4 +1,4 @@
-"""Ask a cache with lambdas: conditions, order, groups, changes, and what really runs.
+"""Ask caches with lambdas: conditions, order, groups, joins, changes, and what really runs.
 
 python examples/queries.py        # starts a node, or uses IGNITEMAP_URL
 """
@@ -6,6 +6,8 @@ python examples/queries.py        # starts a node, or uses IGNITEMAP_URL
 import asyncio
 import os
 from decimal import Decimal
+
+import attrs
 
 import ignitemap as ig
 
@@ -20,6 +22,22 @@ class Sale:
     price: Decimal = Decimal(0)
     pieces: ig.Int = 1
     note: str | None = None
+
+
+@ig.model(type_name="examples.Shop", cache="example_shops")
+class Shop:
+    """Where things are sold."""
+
+    name: str = ig.key()
+    street: str = ""
+
+
+@attrs.frozen
+class Takings:
+    """What a statement of SQL gives."""
+
+    shop: str
+    total: Decimal
 
 
 SALES = [
@@ -53,9 +71,22 @@ async def main(url: str) -> None:
         for shop, count, total in await takings.all():
             print(f"{shop}: {count} sales, {total}")
 
+        shops = await client.cache(Shop, key=str)
+        await shops.save_many([Shop(name="Graz", street="Herrengasse 1"), Shop(name="Wien", street="Graben 7")])
+        sold = sales.left_join(shops, on=lambda s, shop: s.shop == shop.name).where(lambda s, shop: s.item == "tea")
+        for item, street in (
+            await sold.order_by(lambda s, _: s.id).select(lambda s, o: (s.item, ig.maybe(o.street))).all()
+        ):
+            print(f"{item}, sold in {street or 'a shop that is closed'}")
+
+        statement = f"select shop, sum(price * pieces) as total from {sales.table} group by shop order by total desc"  # noqa: S608 - the name is quoted
+        best, *_ = await client.sql(statement).into(Takings)
+        print("the best shop is", best)
+
         dearer = await sales.where(lambda s: s.item == "tea").update(price=lambda s: s.price + Decimal("0.50"))
         print(dearer, "prices raised;", await sales.where(lambda s: s.shop == "Wien").delete(), "sales removed")
         await client.drop(sales.name)
+        await client.drop(shops.name)
 
 
 if __name__ == "__main__":

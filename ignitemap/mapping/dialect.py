@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from ignitemap.mapping.expressions import (
+    WHOLE_FLOATS,
     Aggregate,
     Arithmetic,
     Between,
@@ -22,13 +23,16 @@ from ignitemap.mapping.expressions import (
     Node,
     Not,
     Unresolved,
+    Whole,
 )
+from ignitemap.protocol.types.numeric import DOUBLE
 
 __all__ = ["Statement"]
 
 # A parameter beside an operand takes the operand's type, so that 2.5 added to an INT is 2; and INT + INT may overflow.
 # Both sides are cast to the widest type of their kind.
 WIDE: Final[Mapping[Kind, str]] = {"int": "BIGINT", "float": "DOUBLE", "decimal": "DECIMAL"}
+WIDEST_DECIMAL: Final = 65535
 
 
 @attrs.define
@@ -56,8 +60,10 @@ class Statement:
 
     def _write(self, node: Node) -> None:
         match node:
-            case Column():
-                self.add(node.text)
+            case Column(text=text, alias=alias):
+                self.add(f"{alias}.{text}" if alias else text)
+            case Whole(alias=alias):
+                self.add(f"{alias}._KEY, {alias}._VAL" if alias else "_KEY, _VAL")
             case Constant():
                 self.add("?")
                 self.constants.append(node)
@@ -91,6 +97,10 @@ class Statement:
                 self.add("ABS(")
                 self._write_wide(operand, kind)
                 self.add(")")
+            case Call("ROUND", (operand, Constant() as digits), kind):
+                self._write_rounded(operand, digits, kind)
+            case Call("DAY", (operand,)):
+                self.add("DAY_OF_MONTH(", operand, ")")
             case Call(function, arguments):
                 self.add(function, "(")
                 self.add_list(arguments)
@@ -131,6 +141,21 @@ class Statement:
         self._write_wide(right, kind)
         self.add(")")
 
+    def _write_rounded(self, node: Node, digits: Constant, kind: Kind) -> None:
+        """Half away from zero. ROUND of a DECIMAL is a DOUBLE, and that of what has no fraction 64 bits at most."""
+        if kind == "decimal":
+            self.add("CAST(")
+            self._write_wide(node, kind)
+            self.add(f" AS DECIMAL({WIDEST_DECIMAL}, {int(digits.value)}))")
+            return
+        self.add("CASE WHEN ABS(")
+        self._write_wide(node, "float")
+        self.add(") < ", Constant(WHOLE_FLOATS / 10.0**digits.value, "float", DOUBLE), " THEN ROUND(")
+        self._write_wide(node, "float")
+        self.add(", ", digits, ") ELSE ")
+        self._write_wide(node, "float")
+        self.add(" END")
+
     def _write_wide(self, node: Node, kind: Kind) -> None:
         if kind not in WIDE:  # not known: as it comes
             self.add(node)
@@ -140,6 +165,12 @@ class Statement:
     def _write_aggregate(self, node: Aggregate) -> None:
         if node.operand is None:
             self.add("COUNT(*)")
+            return
+        if node.function == "AVG" and node.kind == "decimal":
+            # A node puts the means of several nodes together by floats (seen from a 2.17.0 node).
+            self.add("(SUM(")
+            self._write_wide(node.operand, node.kind)
+            self.add(") / COUNT(", node.operand, "))")
             return
         self.add(node.function, "(DISTINCT " if node.distinct else "(")
         if node.function == "AVG":

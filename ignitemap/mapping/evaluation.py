@@ -4,16 +4,18 @@ Null is None: a comparison with it is null, AND and OR follow three-valued logic
 above all numbers and equals itself, a UUID compares as two signed halves, as they do in Java.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from ignitemap.exceptions import QueryError
 from ignitemap.mapping.expressions import (
+    WHOLE_FLOATS,
     Aggregate,
     Arithmetic,
     Between,
@@ -29,6 +31,7 @@ from ignitemap.mapping.expressions import (
     Node,
     Not,
     Unresolved,
+    Whole,
 )
 
 __all__ = ["Entry", "evaluate", "sort_key"]
@@ -48,6 +51,8 @@ def evaluate(node: Node, entry: Entry) -> Any:
     match node:
         case Column():
             return node.read(*entry)
+        case Whole():
+            return entry[1]
         case Constant(value):
             return value
         case Comparison(sign, left, right):
@@ -177,8 +182,30 @@ def _call(function: str, arguments: list[Any]) -> Any:
             return first.upper()
         case "CHAR_LENGTH":
             return len(_units(first))
-        case _:
+        case "ROUND":
+            return rounded(first, arguments[1])
+        case "ABS":
             return abs(first)
+        case _:
+            return _part(first, function.lower())
+
+
+def rounded(value: float | Decimal, digits: int) -> float | Decimal:
+    """A number with so many digits behind the point, half away from zero."""
+    if isinstance(value, Decimal):
+        return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, EXACT)
+    factor = 10.0**digits
+    if not abs(value) < WHOLE_FLOATS / factor:
+        return value
+    whole = math.floor(scaled := abs(value) * factor)
+    return math.copysign((whole + (scaled - whole >= 0.5)) / factor, value)
+
+
+def _part(value: Any, name: str) -> int:
+    try:
+        return int(getattr(value, name))
+    except AttributeError as error:
+        raise QueryError(f"a Python {type(value).__qualname__} has no {name}") from error
 
 
 def _units(text: str) -> str:

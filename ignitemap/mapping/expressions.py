@@ -21,10 +21,11 @@ from ignitemap.exceptions import QueryError
 from ignitemap.models.schema import ModelField, Schema
 from ignitemap.protocol.codecs import ANY, Spec
 from ignitemap.protocol.types.decimal import DECIMAL
-from ignitemap.protocol.types.numeric import BOOL, DOUBLE, LONG
+from ignitemap.protocol.types.numeric import BOOL, DOUBLE, INT, LONG
 from ignitemap.protocol.types.text import STRING
 
 __all__ = [
+    "WHOLE_FLOATS",
     "Aggregate",
     "Arithmetic",
     "Between",
@@ -35,6 +36,7 @@ __all__ = [
     "Constant",
     "In",
     "IsNull",
+    "JoinedColumns",
     "Kind",
     "Like",
     "Logic",
@@ -42,7 +44,9 @@ __all__ = [
     "Node",
     "Not",
     "Recorded",
+    "Scope",
     "Unresolved",
+    "Whole",
     "aggregates_in",
     "avg",
     "between",
@@ -64,6 +68,7 @@ __all__ = [
     "lower",
     "lt",
     "max_",
+    "maybe",
     "min_",
     "ne",
     "not_",
@@ -74,6 +79,7 @@ __all__ = [
     "sum_",
     "upper",
     "value_columns",
+    "whole_or_expression",
 ]
 
 N = TypeVar("N", Decimal, float)
@@ -98,6 +104,15 @@ INT_BITS: Final[Mapping[int, int]] = {1: 7, 2: 15, 3: 31, 4: 63}
 FLOAT_CODE: Final = 5
 LARGEST_FLOAT: Final = (2 - 2**-23) * 2.0**127
 """The largest number of 32 bits."""
+PARTS: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("year", "month", "day"), frozenset({"date", "datetime", "any"})),
+    **dict.fromkeys(("hour", "minute", "second"), frozenset({"time", "datetime", "any"})),
+}
+"""The parts of dates and times by Python's names, and the kinds that have them."""
+WHOLE_FLOATS: Final = 2.0**53
+"""From here on floats have no fraction."""
+MAX_DIGITS: Final = 15
+"""How many digits a float can be rounded to."""
 CLASSES: Final[Sequence[tuple[type, Kind]]] = (
     (Enum, "enum"), (bool, "bool"), (int, "int"), (float, "float"), (Decimal, "decimal"), (str, "str"),
     (bytes, "bytes"), (datetime, "datetime"), (date, "date"), (time, "time"), (timedelta, "timedelta"),
@@ -129,6 +144,21 @@ class Column:
     read: Callable[[Any, Any], Any] = attrs.field(repr=False)
     """From an entry's key and value."""
     field: ModelField | None = attrs.field(default=None, repr=False)
+    alias: str = ""
+    """What its table is called in a join."""
+    index_name: str = ""
+    """What it is called in an index query."""
+
+
+@attrs.frozen(eq=False)
+class Whole:
+    """An entry as a whole: the value, joined with its key."""
+
+    position: int = 0
+    """Of its cache among those that are joined."""
+    alias: str = ""
+    kind: Kind = "other"
+    spec: Spec[Any] | None = None
 
 
 @attrs.frozen(eq=False)
@@ -242,9 +272,11 @@ class Negation:
 
 @attrs.frozen(eq=False)
 class Call:
-    """A function of SQL."""
+    """A function: of SQL, but for ROUND, and for the parts of dates, which have Python's names."""
 
-    function: Literal["LOWER", "UPPER", "CHAR_LENGTH", "ABS", "COALESCE"]
+    function: Literal[
+        "LOWER", "UPPER", "CHAR_LENGTH", "ABS", "COALESCE", "ROUND", "YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"
+    ]
     arguments: tuple["Node", ...]
     kind: Kind
     spec: Spec[Any] | None = None
@@ -263,6 +295,7 @@ class Aggregate:
 
 Node: TypeAlias = (
     Column
+    | Whole
     | Unresolved
     | Constant
     | Comparison
@@ -285,8 +318,9 @@ Node: TypeAlias = (
 class Recorded:
     """A stand-in for a value of an entry: what is done with it is recorded.
 
-    Comparisons, ``&``, ``|``, arithmetic, ``abs()``, and of texts ``lower()``, ``upper()``, ``startswith()`` and
-    ``endswith()``. What Python can't record (`and`, `or`, `not`, `in`, `is`, chained comparisons) is a QueryError.
+    Comparisons, ``&``, ``|``, arithmetic, ``abs()``, ``round()``, of texts ``lower()``, ``upper()``, ``startswith()`` and
+    ``endswith()``, of dates and times ``year`` to ``second``. What Python can't record (`and`, `or`, `not`, `in`, `is`,
+    chained comparisons) is a QueryError.
     """
 
     __slots__ = ("_node",)
@@ -367,6 +401,9 @@ class Recorded:
     def __abs__(self) -> Any:
         return Recorded(Call("ABS", (number(self._node, "abs()"),), self._node.kind))
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return Recorded(called("ROUND", (self._node, *(() if digits is None else (node_of(digits),)))))
+
     def lower(self) -> Any:
         """The text in lower case."""
         return lower(self)
@@ -395,9 +432,11 @@ class Recorded:
     def __len__(self) -> NoReturn:
         raise QueryError("len() can't be recorded: write ig.length(text)")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python's own question, such as that of copy or of an IDE
             raise AttributeError(name)
+        if self._node.kind in PARTS.get(name, ()):
+            return Recorded(called(name.upper(), (self._node,)))
         what = f"the field {self._node.name}" if isinstance(self._node, Column | Unresolved) else "an expression"
         raise QueryError(
             f"{name!r} of {what} can't be recorded: SQL sees the fields of the model itself, not what is inside of them"
@@ -432,6 +471,8 @@ class Columns:
     """The value, where it is no model."""
     open: bool = False
     """Whether the value may have any attributes: nothing is known of it."""
+    entry: Whole = Whole()
+    """The value with its key, where it is a model."""
 
     def find(self, name: str) -> Column:
         """The column of a field. Raises QueryError for an unknown one."""
@@ -454,18 +495,60 @@ class Columns:
         return by_column.get(quoted(name.upper())) or self.find(name)
 
     @property
-    def stand_in(self) -> Any:
+    def stand_ins(self) -> tuple[Any, ...]:
         """What a lambda is called with."""
-        return Recorder(self) if self.whole is None else Recorded(self.whole)
+        return (Recorder(self) if self.whole is None else Recorded(self.whole),)
+
+    def joined(self, position: int) -> "Columns":
+        """The same columns in a statement with several tables."""
+        alias = f"T{position}"
+        by_name = {name: attrs.evolve(column, alias=alias) for name, column in self.by_name.items()}
+        return attrs.evolve(self, by_name=by_name, entry=Whole(position, alias))
+
+
+@attrs.frozen(eq=False)
+class JoinedColumns:
+    """The columns of several caches: a lambda has an argument for each."""
+
+    caches: tuple[Columns, ...]
+
+    def find_loosely(self, name: str) -> Column:
+        """The column that `ig.col` names, if one cache alone has it. Raises QueryError."""
+        found: list[Column] = []
+        errors: list[QueryError] = []
+        for columns in self.caches:
+            try:
+                found.append(columns.find_loosely(name))
+            except QueryError as error:
+                errors.append(error)
+        if len(found) > 1:
+            raise QueryError(f"ig.col({name!r}) may be of several caches: take the field from the lambda's argument")
+        if not found:
+            raise QueryError("; ".join(map(str, errors)))
+        return found[0]
+
+    @property
+    def stand_ins(self) -> tuple[Any, ...]:
+        """What a lambda is called with."""
+        return tuple(each for columns in self.caches for each in columns.stand_ins)
+
+
+Scope: TypeAlias = Columns | JoinedColumns
+"""What a lambda is about."""
 
 
 def value_columns(schema: Schema | None, key: Spec[Any], value: Spec[Any]) -> Columns:
     """The columns of a cache whose keys and values have these types, and whose values are objects of that model."""
-    both: dict[str, Column] = {"_key": Column("_key", "_KEY", kind_of(key), key, lambda key, value: key)}
+    both: dict[str, Column] = {
+        "_key": Column("_key", "_KEY", kind_of(key), key, lambda key, value: key, index_name="_KEY")
+    }
     if schema is not None:
         both = {field.attribute: column_of(field) for field in schema.fields} | both
+        if len(schema.key_fields) == 1:  # it is the key to indexes (seen from a 2.17.0 node)
+            name = schema.key_fields[0].attribute
+            both[name] = attrs.evolve(both[name], index_name="_KEY")
         return Columns(schema.cls.__name__, both, None)
-    whole = Column("the value", "_VAL", kind_of(value), value, lambda key, value: value)
+    whole = Column("the value", "_VAL", kind_of(value), value, lambda key, value: value, index_name="_VAL")
     both["_val"] = whole
     if whole.kind == "any":
         return Columns("a value", both, None, open=True)
@@ -482,6 +565,7 @@ def column_of(field: ModelField) -> Column:
         field.spec,
         lambda key, value: getattr(value, attribute),
         field,
+        index_name=field.name,
     )
 
 
@@ -492,7 +576,7 @@ def _attribute(name: str) -> Column:
         except AttributeError as error:
             raise QueryError(f"a {type(value).__qualname__} has no field {name!r}") from error
 
-    return Column(name, quoted(name.upper()), "any", ANY, read)
+    return Column(name, quoted(name.upper()), "any", ANY, read, index_name=name)
 
 
 def quoted(name: str) -> str:
@@ -509,17 +593,28 @@ def kind_of(spec: Spec[Any]) -> Kind:
     return KINDS.get(spec.code, "other") if spec.java is not None else "other"
 
 
-def recorded(function: Any, columns: Columns) -> Any:
-    """What a lambda gives for the stand-in; an expression of `ig.col` is one by itself."""
-    return function if isinstance(function, Recorded) else function(columns.stand_in)
+def recorded(function: Any, columns: Scope) -> Any:
+    """What a lambda gives for the stand-ins; an expression of `ig.col` is one by itself."""
+    if isinstance(function, Recorded):
+        return function
+    if not callable(function):
+        raise QueryError(f"a query takes lambdas and expressions of ig.col, not a Python {type(function).__qualname__}")
+    return function(*columns.stand_ins)
 
 
-def condition(function: Any, columns: Columns) -> Node:
+def condition(function: Any, columns: Scope) -> Node:
     """The condition that a lambda gives. Raises QueryError for what is none."""
     return truth(expression(recorded(function, columns), columns), "a condition")
 
 
-def expression(result: object, columns: Columns) -> Node:
+def whole_or_expression(result: object, columns: Scope) -> Node:
+    """The node of what a lambda gave for a row: the entry itself, too."""
+    if isinstance(result, Recorder):
+        return result._columns.entry  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - as of Recorded
+    return expression(result, columns)
+
+
+def expression(result: object, columns: Scope) -> Node:
     """The node of what a lambda gave, with all columns known."""
     if isinstance(result, Recorder):
         raise QueryError("the lambda gives the model itself, where one of its fields was expected")
@@ -541,7 +636,7 @@ def node_of(thing: object) -> Node:
     return Constant(thing, "other")
 
 
-def resolved(node: Node, columns: Columns) -> Node:
+def resolved(node: Node, columns: Scope) -> Node:
     """The same expression with what `ig.col` named replaced by the columns of a cache."""
 
     def again(inner: Node) -> Node:
@@ -550,7 +645,7 @@ def resolved(node: Node, columns: Columns) -> Node:
     match node:
         case Unresolved(name):
             return columns.find_loosely(name)
-        case Column() | Constant():
+        case Column() | Whole() | Constant():
             return node
         case Comparison(operator, left, right):
             return compared(operator, again(left), again(right))
@@ -699,10 +794,26 @@ def called(function: Any, arguments: tuple[Node, ...]) -> Node:
             if not isinstance(one, Comparison) or one.operator != "=" or one.left is not first:
                 raise QueryError(f"the default of {_named(first)} is out of its range")
             return Call("COALESCE", (first, one.right), first.kind, first.spec)
+        case "ROUND":
+            return _rounded(first, *arguments[1:])
+        case "YEAR" | "MONTH" | "DAY" | "HOUR" | "MINUTE" | "SECOND":
+            if first.kind not in PARTS[function.lower()]:
+                raise QueryError(f"{_named(first)} is {_a(first.kind)}, which has no {function.lower()}")
+            return Call(function, (first,), "int", INT)
         case _:
             if first.kind not in {"str", "any"}:
                 raise QueryError(f"{function} takes texts, but {_named(first)} is {_a(first.kind)}")
             return Call(function, (first,), "int") if function == "CHAR_LENGTH" else Call(function, (first,), "str")
+
+
+def _rounded(node: Node, digits: Node | None = None) -> Node:
+    if node.kind not in {"float", "decimal", "any"}:
+        raise QueryError(f"round() takes a float or a Decimal, but {_named(node)} is {_a(node.kind)}")
+    if digits is None:
+        raise QueryError("round() is recorded with a number of digits: round(x, 0)")
+    if not isinstance(digits, Constant) or type(digits.value) is not int or not 0 <= digits.value <= MAX_DIGITS:
+        raise QueryError(f"round() is recorded for 0 to {MAX_DIGITS} digits")
+    return Call("ROUND", (node, attrs.evolve(digits, spec=INT)), node.kind)
 
 
 def aggregated(function: Any, operand: Node | None, *, distinct: bool) -> Aggregate:
@@ -873,6 +984,11 @@ def col(name: str) -> Any:
 def some(value: T | None, /) -> T:
     """An Optional field without its None, for type checkers: `ig.some(p.nick) > "a"`. Null compares as in SQL."""
     return cast("T", value)
+
+
+def maybe(value: T, /) -> T | None:
+    """A field that may be None, for type checkers: `select(lambda p, c: ig.maybe(c.name))` of a left join."""
+    return value
 
 
 def not_(condition: bool, /) -> bool:

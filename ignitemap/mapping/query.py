@@ -2,17 +2,25 @@
 
 import re
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from abc import ABC
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import lru_cache, partial
-from typing import Any, Final, Generic, TypeVar, cast, overload
+from typing import Any, Final, Generic, Self, TypeVar, cast, overload
 
 import attrs
 
 from ignitemap.abc import MISSING, AsyncView, ItemsView
 from ignitemap.client.cache import AioCache
 from ignitemap.client.cursors import AioIndexCursor, AioTypedRowsCursor, Cursor
-from ignitemap.exceptions import InvalidOperationCode, NotSupportedByServer, QueryError, SchemaConflictError, SqlError
+from ignitemap.exceptions import (
+    InvalidOperationCode,
+    NotSupportedByServer,
+    QueryError,
+    SchemaConflictError,
+    ServerError,
+    SqlError,
+)
 from ignitemap.mapping.dialect import Statement
 from ignitemap.mapping.evaluation import Entry, evaluate, sort_key
 from ignitemap.mapping.expressions import (
@@ -25,22 +33,38 @@ from ignitemap.mapping.expressions import (
     Constant,
     In,
     IsNull,
+    JoinedColumns,
     Logic,
     Node,
     Recorded,
+    Scope,
+    Whole,
     aggregates_in,
     condition,
     expression,
     recorded,
+    whole_or_expression,
 )
+from ignitemap.mapping.migration import add_column, create_index
 from ignitemap.mapping.views import PAGE_SIZE, CacheView, Scan
-from ignitemap.protocol.codecs import ANY, Codecs, EntryTypes, Hinted, Spec, decode_object, encode_object, optional
+from ignitemap.models.schema import query_indexes
+from ignitemap.protocol.codecs import (
+    ANY,
+    NULL,
+    Codecs,
+    EntryTypes,
+    Hinted,
+    Spec,
+    decode_object,
+    encode_object,
+    optional,
+)
 from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import IndexIn, IndexRange, QueryIndex, QuerySqlFields, QueryTypedRows
 from ignitemap.protocol.types.numeric import LONG
 from ignitemap.protocol.wire import Feature
 
-__all__ = ["CacheQuery", "IndexEntries", "Source"]
+__all__ = ["CacheQuery", "IndexEntries", "Joined", "Plan", "RowQuery", "Source", "index_entries"]
 
 D = TypeVar("D")
 K = TypeVar("K")
@@ -48,20 +72,19 @@ R = TypeVar("R")
 T = TypeVar("T")
 V = TypeVar("V")
 
+Reader = Callable[[Codecs, bytes, int], tuple[Any, int]]
+
 SELECT: Final = 1
 UPDATE: Final = 2  # statement types: what lets nothing else pass
 # How H2 names what a statement needs and the cluster lacks (seen from a 2.17.0 node).
 _NO_TABLE: Final = re.compile(r'(?:Table|Schema) "[^"]*" not found|Failed to set schema')
-_NO_COLUMN: Final = re.compile(r'Column "([^"]*)" not found')
+_NO_COLUMN: Final = re.compile(r'Column "(T[0-9]+\.)?([^"]*)" not found')
+_UNFIT_INDEX: Final = re.compile("No index found for (?:name|criteria)|Index doesn't match criteria")
+_NO_INDEX: Final = re.compile("join condition does not use index")
+_NO_NAMED_INDEX: Final = "No index found for name"
 # Type codes of what SQL carries as it is: collections, maps and objects. Of an array or an enum it makes its own value,
 # and the update fails (seen from a 2.17.0 node).
 HELD_WHOLE: Final = frozenset({24, 25, 103})
-SQL_TYPES: Final[Mapping[str, str]] = {
-    "java.lang.Boolean": "BOOLEAN", "java.lang.Byte": "TINYINT", "java.lang.Short": "SMALLINT", "java.lang.Integer": "INT",
-    "java.lang.Long": "BIGINT", "java.lang.Float": "REAL", "java.lang.Double": "DOUBLE", "java.lang.String": "VARCHAR",
-    "java.math.BigDecimal": "DECIMAL", "java.util.UUID": "UUID", "java.util.Date": "TIMESTAMP", "java.sql.Date": "DATE",
-    "java.sql.Time": "TIME", "java.sql.Timestamp": "TIMESTAMP", "[B": "BINARY",
-}  # fmt: skip
 
 
 @attrs.frozen(eq=False)
@@ -77,9 +100,21 @@ class Source:
 
 
 @attrs.frozen(eq=False)
+class Joined:
+    """One more cache of a query. With ``optional`` a row without an entry of it has None in its place."""
+
+    source: Source
+    on: Node
+    optional: bool = False
+
+
+@attrs.frozen(eq=False)
 class Plan:
     """What a query asks for. ``selected`` is None for whole values; ``single`` is one value a row, and no tuple."""
 
+    joins: tuple[Joined, ...] = ()
+    distributed: bool = False
+    """Whether entries that lie on different nodes are joined."""
     where: Node | None = None
     groups: tuple[Node, ...] = ()
     having: Node | None = None
@@ -90,24 +125,22 @@ class Plan:
     single: bool = False
 
     @property
+    def in_order(self) -> bool:
+        """Whether caches must be joined in the order in which they were.
+
+        Where it may look on other nodes, a node moves a replicated cache before a left join, and then refuses its own
+        plan (seen from a 2.17.0 node).
+        """
+        return self.distributed and any(each.optional for each in self.joins)
+
+    @property
     def grouped(self) -> bool:
         """Whether its rows are groups of entries."""
         return bool(self.groups) or any(map(aggregates_in, self.selected or ()))
 
 
-class CacheQuery(AsyncView[T], Generic[V, T]):
-    """Entries of a cache that meet conditions, made by `Cache.where`; nothing is asked for before a row is.
-
-        adults = people.where(lambda p: p.age >= 18).order_by(lambda p: p.name)
-        names = await adults.select(lambda p: p.name).all()
-
-    Each step gives a new query and leaves the old one as it is. Conditions follow SQL: what is compared with a null
-    field is neither true nor false, and `ig.not_` of it isn't either, so the entry is left out both ways.
-
-    Rows are read by `all`, `first`, `one`, `one_or_none` or `async for`, in the last page by page; in
-    ``async with query as rows`` a cursor is closed where the block ends. Reading raises, besides what any operation can
-    raise, SqlError for what only the server finds wrong, SchemaConflictError where the table lacks a column.
-    """
+class RowQuery(AsyncView[T], ABC, Generic[T]):
+    """What queries of one cache and of several share: their steps without types, how they run, and their rows."""
 
     __slots__ = ("_cursors", "_plan", "_source")
 
@@ -117,77 +150,73 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
         self._cursors: set[Cursor[Any] | CacheView[Any]] = set()
 
     def __repr__(self) -> str:
-        name = self._source.cache.name
-        return f"<CacheQuery of {name!r}: {'a scan' if self._source.table is None else self.sql}>"
+        return f"<{type(self).__name__} of {self._source.cache.name!r}: {self._shown()}>"
+
+    def _shown(self) -> str:
+        return "a scan" if self._source.table is None else self.sql
 
     # --- building ---------------------------------------------------------------------------------------------------
 
-    def where(self, *conditions: Callable[[V], bool]) -> "CacheQuery[V, T]":
-        """The same query with further conditions, all of which have to be met. Raises QueryError."""
+    def limit(self, count: int) -> Self:
+        """The same query with at most so many rows."""
+        return self._with(limit=_not_negative(count, "limit"))
+
+    def offset(self, count: int) -> Self:
+        """The same query without its first rows."""
+        return self._with(offset=_not_negative(count, "offset"))
+
+    def _filtered(self, conditions: Iterable[Any]) -> Self:
         found = self._plan.where
         for each in conditions:
-            node = condition(each, self._source.columns)
+            node = condition(each, self._scope)
             if aggregates_in(node):
                 raise QueryError("a condition about groups goes into having()")
             found = node if found is None else Logic("AND", found, node)
         return self._with(where=found)
 
-    def order_by(self, field: Callable[[V], object], *, desc: bool = False) -> "CacheQuery[V, T]":
-        """The same query in the order of a field, or of several in a tuple; a later call orders what is still equal.
-
-        Null is the smallest. Texts are ordered by their UTF-16 units. Raises QueryError for what has no order.
-        """
-        nodes, _ = self._expressions(field)
+    def _ordered(self, fields: Any, *, desc: bool) -> Self:
+        nodes, _ = self._expressions(fields, expression)
         for node in nodes:
             if node.kind in {"other", "enum"}:
                 raise QueryError(f"a query can't be ordered by {'an enum' if node.kind == 'enum' else 'this field'}")
         return self._with(order=(*self._plan.order, *((node, desc) for node in nodes)))
 
-    def limit(self, count: int) -> "CacheQuery[V, T]":
-        """The same query with at most so many rows."""
-        return self._with(limit=_not_negative(count, "limit"))
+    def _selected(self, fields: Any) -> Any:
+        nodes, single = self._expressions(fields, whole_or_expression)
+        return self._with(selected=nodes, single=single)
 
-    def offset(self, count: int) -> "CacheQuery[V, T]":
-        """The same query without its first rows."""
-        return self._with(offset=_not_negative(count, "offset"))
+    def _grouped(self, fields: Any) -> Any:
+        nodes, single = self._expressions(fields, expression)
+        return self._with(groups=nodes, selected=nodes, single=single)
 
-    def select(self, fields: Callable[[V], R]) -> "CacheQuery[V, R]":
-        """The same query with other rows: ``lambda p: (p.a, p.b)`` gives tuples, ``lambda p: p.a`` plain values.
-
-        A field that an object in the cluster lacks is None. Raises QueryError.
-        """
-        nodes, single = self._expressions(fields)
-        return cast("CacheQuery[V, R]", self._with(selected=nodes, single=single))
-
-    def group_by(self, fields: Callable[[V], R]) -> "CacheQuery[V, R]":
-        """Groups of entries that have the same fields. A row is those fields, unless `select` says more.
-
-            people.where().group_by(lambda p: p.city).select(lambda p: (p.city, ig.count(), ig.avg(p.age)))
-
-        Raises QueryError for a cache that has to be scanned.
-        """
-        nodes, single = self._expressions(fields)
-        return cast("CacheQuery[V, R]", self._with(groups=nodes, selected=nodes, single=single))
-
-    def having(self, condition_of_group: Callable[[V], bool]) -> "CacheQuery[V, T]":
-        """The same groups, those that meet a condition: ``lambda p: ig.count() > 3``. Raises QueryError."""
+    def _with_groups(self, condition_of_group: Any) -> Self:
         if not self._plan.groups:
             raise QueryError("having() is about groups: call group_by() first")
-        node = condition(condition_of_group, self._source.columns)
+        node = condition(condition_of_group, self._scope)
         return self._with(having=node if self._plan.having is None else Logic("AND", self._plan.having, node))
 
-    def _with(self, **changes: Any) -> "CacheQuery[V, T]":
+    def _with(self, **changes: Any) -> Self:
         plan = attrs.evolve(self._plan, **changes)
         if plan.grouped and self._source.table is None:
             raise QueryError("groups and aggregates need SQL, and this cache has no query metadata")
-        return CacheQuery(self._source, plan)
+        return type(self)(self._source, plan)
 
-    def _expressions(self, fields: Callable[[V], object]) -> tuple[tuple[Node, ...], bool]:
+    @property
+    def _sources(self) -> tuple[Source, ...]:
+        return (self._source, *(each.source for each in self._plan.joins))
+
+    @property
+    def _scope(self) -> Scope:
+        """What lambdas are about."""
+        sources = self._sources
+        return sources[0].columns if len(sources) == 1 else JoinedColumns(tuple(each.columns for each in sources))
+
+    def _expressions(self, fields: Any, made_of: Callable[[object, Scope], Node]) -> tuple[tuple[Node, ...], bool]:
         """The expressions that a lambda gives, and whether it gives one that is in no tuple."""
-        found = recorded(fields, self._source.columns)
+        found = recorded(fields, self._scope)
         single = not isinstance(found, tuple)
         things: tuple[object, ...] = (found,) if single else cast("tuple[object, ...]", found)
-        nodes = tuple(expression(each, self._source.columns) for each in things)
+        nodes = tuple(made_of(each, self._scope) for each in things)
         if not nodes or any(isinstance(node, Constant) for node in nodes):
             raise QueryError("a lambda gives a field of the entry, or a tuple of fields, and no value of the program")
         return nodes, single
@@ -208,15 +237,23 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
         plan = self._plan
         made = Statement()
         made.add("SELECT ")
-        if plan.selected is None:
-            made.add("_KEY, _VAL")
-        else:
-            made.add_list(plan.selected)
+        made.add_list(self._columns())
         self._add_rest(made, plan)
         return made
 
+    def _columns(self) -> tuple[Node, ...]:
+        """What a row is made of."""
+        if self._plan.selected is not None:
+            return self._plan.selected
+        return tuple(each.columns.entry for each in self._sources)
+
     def _add_rest(self, made: Statement, plan: Plan) -> None:
         made.add(" FROM ", self._table())
+        if plan.joins:
+            made.add(f" {self._source.columns.entry.alias}")
+        for each in plan.joins:
+            join = " LEFT JOIN" if each.optional else " JOIN"
+            made.add(f"{join} {each.source.table} {each.source.columns.entry.alias} ON ", each.on)
         if plan.where is not None:
             made.add(" WHERE ", plan.where)
         if plan.groups:
@@ -294,7 +331,7 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
             return await super().count()
         made = Statement()
         made.add("SELECT COUNT(*)")
-        self._add_rest(made, Plan(plan.where))
+        self._add_rest(made, Plan(plan.joins, where=plan.where))
         found = await self._answer(made)
         if found is None:
             return await super().count()
@@ -341,10 +378,12 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
 
     def _types(self) -> EntryTypes:
         """How the rows are read."""
-        selected = self._plan.selected
-        if selected is None:
-            return _whole_types(self._source.cache.types)
-        return _row_types(tuple(map(_reader_of, selected)), single=self._plan.single)
+        columns = self._columns()
+        single = self._plan.single or (self._plan.selected is None and not self._plan.joins)
+        return _row_types(tuple(map(self._reader_of, columns)), single=single)
+
+    def _reader_of(self, node: Node) -> Reader:
+        return _entry_reader(self._sources[node.position].cache.types) if isinstance(node, Whole) else _reader_of(node)
 
     async def _run(self, statement: Statement, types: EntryTypes) -> AsyncGenerator[list[Any], None]:
         """The pages of a statement's rows."""
@@ -357,9 +396,11 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
             str(statement),
             _arguments(statement),
             statement_type=SELECT,
+            distributed_joins=self._plan.distributed,
+            enforce_join_order=self._plan.in_order,
             include_field_names=False,
         )
-        cursor = AioTypedRowsCursor(source.cache.client.session, source.cache.codecs, types, request, source.timeout)
+        cursor = AioTypedRowsCursor(source.cache.session, source.cache.codecs, types, request, source.timeout)
         self._cursors.add(cursor)
         try:
             async with aclosing(cursor.pages()) as pages:
@@ -421,28 +462,87 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
 
     def _explained(self, error: SqlError) -> Exception:
         """What to do about a statement that the server refused."""
-        source = self._source
-        name = source.cache.name
         if _NO_TABLE.search(error.message):
-            return NoTableError(
-                f"the cluster has no table {source.table}: the cache {name!r} was created without query metadata;"
-                " allow_scan=True computes the query here"
+            return self._without_table(error.message)
+        if _NO_INDEX.search(error.message):
+            return QueryError(
+                "entries that lie on different nodes are found by an index only: declare one for the field that the later"
+                " cache is joined by, ig.field(index=True); or, where entries that belong together have the same affinity"
+                " key, say distributed_joins=False"
             )
-        missing = _NO_COLUMN.search(error.message)
-        column = next(
-            (each for each in source.columns.by_name.values() if missing and each.text == f'"{missing[1]}"'), None
+        if missing := _NO_COLUMN.search(error.message):
+            for source in self._sources:
+                for column in source.columns.by_name.values():
+                    if column.text == f'"{missing[2]}"' and missing[1] in {None, f"{column.alias}."}:
+                        return _without_column(source, column)
+        return error
+
+    def _without_table(self, message: str) -> "NoTableError":
+        source = next(
+            (each for each in self._sources if f'Schema "{each.cache.name}" not found' in message), self._source
         )
-        if missing is None or column is None:
-            return error
-        statement = (
-            f"ALTER TABLE {source.table} ADD COLUMN {column.text} {SQL_TYPES.get(column.spec.java or '', 'OTHER')}"
+        instead = "" if self._plan.joins else "; allow_scan=True computes the query here"
+        return NoTableError(
+            f"the cluster has no table {source.table}: the cache {source.cache.name!r} was created without query metadata"
+            + instead
         )
-        return SchemaConflictError(
-            f"the table of the cache {name!r} lacks the column of {source.columns.owner}.{column.name}: {statement}",
-            cache=name,
-            path=f"{source.columns.owner}.{column.name}",
-            statement=statement,
-        )
+
+
+def _without_column(source: Source, column: Column) -> SchemaConflictError:
+    name, path = source.cache.name, f"{source.columns.owner}.{column.name}"
+    statement = None if column.field is None else add_column(source.table or "", column.field)
+    how = "" if statement is None else f": run {statement}, or open the cache with migrate=True"
+    return SchemaConflictError(
+        f"the table of the cache {name!r} lacks the column of {path}{how}", cache=name, path=path, statement=statement
+    )
+
+
+class CacheQuery(RowQuery[T], Generic[V, T]):
+    """Entries of a cache that meet conditions, made by `Cache.where`; nothing is asked for before a row is.
+
+        adults = people.where(lambda p: p.age >= 18).order_by(lambda p: p.name)
+        names = await adults.select(lambda p: p.name).all()
+
+    Each step gives a new query and leaves the old one as it is. Conditions follow SQL: what is compared with a null
+    field is neither true nor false, and `ig.not_` of it isn't either, so the entry is left out both ways.
+
+    Rows are read by `all`, `first`, `one`, `one_or_none` or `async for`, in the last page by page; in
+    ``async with query as rows`` a cursor is closed where the block ends. Reading raises, besides what any operation can
+    raise, SqlError for what only the server finds wrong, SchemaConflictError where the table lacks a column.
+    """
+
+    __slots__ = ()
+
+    def where(self, *conditions: Callable[[V], bool]) -> "CacheQuery[V, T]":
+        """The same query with further conditions, all of which have to be met. Raises QueryError."""
+        return self._filtered(conditions)
+
+    def order_by(self, field: Callable[[V], object], *, desc: bool = False) -> "CacheQuery[V, T]":
+        """The same query in the order of a field, or of several in a tuple; a later call orders what is still equal.
+
+        Null is the smallest. Texts are ordered by their UTF-16 units. Raises QueryError for what has no order.
+        """
+        return self._ordered(field, desc=desc)
+
+    def select(self, fields: Callable[[V], R]) -> "CacheQuery[V, R]":
+        """The same query with other rows: ``lambda p: (p.a, p.b)`` gives tuples, ``lambda p: p.a`` plain values.
+
+        A field that an object in the cluster lacks is None. Raises QueryError.
+        """
+        return cast("CacheQuery[V, R]", self._selected(fields))
+
+    def group_by(self, fields: Callable[[V], R]) -> "CacheQuery[V, R]":
+        """Groups of entries that have the same fields. A row is those fields, unless `select` says more.
+
+            people.where().group_by(lambda p: p.city).select(lambda p: (p.city, ig.count(), ig.avg(p.age)))
+
+        Raises QueryError for a cache that has to be scanned.
+        """
+        return cast("CacheQuery[V, R]", self._grouped(fields))
+
+    def having(self, condition_of_group: Callable[[V], bool]) -> "CacheQuery[V, T]":
+        """The same groups, those that meet a condition: ``lambda p: ig.count() > 3``. Raises QueryError."""
+        return self._with_groups(condition_of_group)
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
@@ -455,7 +555,7 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
         self._check_only_conditions("delete")
         made = Statement()
         made.add("DELETE")
-        self._add_rest(made, Plan(self._plan.where))
+        self._add_rest(made, Plan(where=self._plan.where))
         return await self._change(made)
 
     async def update(self, **changes: Any) -> int:
@@ -513,7 +613,7 @@ class CacheQuery(AsyncView[T], Generic[V, T]):
             CacheRef(source.cache.cache_id), None, 1, -1, str(statement), _arguments(statement), statement_type=UPDATE
         )
         try:
-            answer = await source.cache.client.session.call(request, source.cache.codecs, timeout=source.timeout)
+            answer = await source.cache.session.call(request, source.cache.codecs, timeout=source.timeout)
         except SqlError as error:
             raise self._explained(error) from error
         ((changed,),) = answer.rows
@@ -541,25 +641,20 @@ def _arguments(statement: Statement) -> list[Any]:
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
-Reader = Callable[[Codecs, bytes, int], tuple[Any, int]]
-
 
 @lru_cache(maxsize=1024)
-def _whole_types(types: EntryTypes) -> EntryTypes:
-    """The types of rows of ``_KEY, _VAL``: values, joined with what of them lives in the key."""
+def _entry_reader(types: EntryTypes) -> Reader:
+    """What reads ``_KEY, _VAL``: the value, joined with what of it lives in the key; None where a join has no entry."""
     decode_key, decode_value = types.key.decode, types.value.decode
-    if types.value.joins_key:
+    joins_key = types.value.joins_key
 
-        def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
-            key, pos = decode_key(codecs, buf, pos)
-            return decode_value(codecs, buf, pos, key)
-    else:
+    def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+        if buf[pos] == NULL:
+            return None, pos + 2
+        key, pos = decode_key(codecs, buf, pos)
+        return decode_value(codecs, buf, pos, key) if joins_key else decode_value(codecs, buf, pos)
 
-        def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
-            _, pos = decode_key(codecs, buf, pos)
-            return decode_value(codecs, buf, pos)
-
-    return EntryTypes(ANY, Spec("entry", encode_object, decode))
+    return decode
 
 
 @lru_cache(maxsize=1024)
@@ -575,7 +670,7 @@ def _row_types(readers: tuple[Reader, ...], *, single: bool) -> EntryTypes:
             values.append(value)
         return tuple(values), pos
 
-    return EntryTypes(ANY, Spec("row", encode_object, decode))
+    return EntryTypes(ANY, Spec("row", encode_object, decode, parts=readers))
 
 
 def _reader_of(node: Node) -> Reader:
@@ -622,7 +717,7 @@ class IndexEntries(ItemsView[K, V], Generic[K, V]):
         source, request = self._source, self._request
         cache = source.cache
         left = request.limit or sys.maxsize  # which a server before INDEX_QUERY_LIMIT does not know of
-        cursor = AioIndexCursor(cache.client.session, cache.codecs, cache.types, request, source.timeout)
+        cursor = AioIndexCursor(cache.session, cache.codecs, cache.types, request, source.timeout)
         self._cursors.add(cursor)
         try:
             async with aclosing(cursor.pages()) as pages:
@@ -635,6 +730,15 @@ class IndexEntries(ItemsView[K, V], Generic[K, V]):
                         return
         except InvalidOperationCode as error:
             raise NotSupportedByServer("the server has no index queries", feature=Feature.INDEX_QUERY.name) from error
+        except ServerError as error:
+            if (unfit := _UNFIT_INDEX.search(error.message)) is None:
+                raise
+            missing = _without_index(source, request) if _NO_NAMED_INDEX in error.message else None
+            if missing is not None:
+                raise missing from error
+            index = "any index" if request.index_name is None else f"the index {request.index_name!r}"
+            fields = ", ".join(each.field for each in request.criteria) or "no field"
+            raise QueryError(f"{unfit[0]}: {cache.name!r} was asked by {index} for {fields}") from error
         finally:
             self._cursors.discard(cursor)
 
@@ -642,6 +746,22 @@ class IndexEntries(ItemsView[K, V], Generic[K, V]):
         """Close the cursors that iterations still hold. May be called again."""
         while self._cursors:
             await self._cursors.pop().aclose()
+
+
+def _without_index(source: Source, request: QueryIndex) -> SchemaConflictError | None:
+    """What to do about an index that the model declares and the cluster lacks; None where the model has none either."""
+    fields = [column.field for column in source.columns.by_name.values() if column.field is not None]
+    for index in query_indexes(request.value_type, fields):
+        if index.name is not None and index.name.upper() == (request.index_name or "").upper():
+            statement, name = create_index(source.table or "", index), source.cache.name
+            return SchemaConflictError(
+                f"the table of the cache {name!r} lacks the index {index.name}: run {statement}, or open the cache with"
+                " migrate=True",
+                cache=name,
+                path=source.columns.owner,
+                statement=statement,
+            )
+    return None
 
 
 def index_entries(
@@ -678,7 +798,7 @@ def _criteria_of(node: Node) -> list[IndexRange | IndexIn]:
     match node:
         case Comparison(operator, Column() as column, Constant() as constant) if operator != "<>":
             value = Hinted(constant.value, column.spec)
-            name = _field_of(column)
+            name = column.index_name
             if operator == "=":
                 return [IndexRange(name, value, value)]
             included = operator in {"<=", ">="}
@@ -686,18 +806,14 @@ def _criteria_of(node: Node) -> list[IndexRange | IndexIn]:
                 return [IndexRange(name, None, value, upper_included=included)]
             return [IndexRange(name, value, None, lower_included=included)]
         case Between(Column() as column, Constant() as low, Constant() as high):
-            return [IndexRange(_field_of(column), Hinted(low.value, column.spec), Hinted(high.value, column.spec))]
+            return [IndexRange(column.index_name, Hinted(low.value, column.spec), Hinted(high.value, column.spec))]
         case In(Column() as column, values) if values:
-            return [IndexIn(_field_of(column), tuple(Hinted(each.value, column.spec) for each in values))]
+            return [IndexIn(column.index_name, tuple(Hinted(each.value, column.spec) for each in values))]
         case IsNull(Column() as column):
-            return [IndexRange(_field_of(column), lower_null=True, upper_null=True)]
+            return [IndexRange(column.index_name, lower_null=True, upper_null=True)]
         case Logic("AND", left, right):
             return _criteria_of(left) + _criteria_of(right)
         case _:
             raise QueryError(
                 "a criterion of an index query is ig.eq, gt, ge, lt, le, between, is_in or is_null of a field and values"
             )
-
-
-def _field_of(column: Column) -> str:
-    return column.text if column.field is None else column.field.name

@@ -5,7 +5,7 @@ import random
 import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -140,6 +140,9 @@ FIELDS: dict[str, tuple[list[Any], list[Any]]] = {
 TEXT_FIELDS = ["name", "nick"]
 PAIRS = [("small", "big"), ("big", "maybe_int"), ("name", "nick"), ("price", "maybe_price"), ("born", "maybe_born"),
          ("at", "maybe_at"), ("token", "maybe_token"), ("real", "maybe_real"), ("color", "maybe_color"), ("ok", "maybe_ok")]  # fmt: skip
+PARTS = {
+    "born": ["year", "month", "day"], "maybe_at": ["year", "month", "day", "hour", "minute", "second"], "clock": ["hour", "minute", "second"],
+}  # fmt: skip
 UNORDERED = {"ok", "maybe_ok", "color", "maybe_color"}
 
 Oracle = Callable[[Any], bool | None]
@@ -206,6 +209,14 @@ def like(text: str | None, pattern: str) -> bool | None:
     return match(0, 0)
 
 
+def half_away_from_zero(value: Any, digits: int) -> Any:
+    """A number rounded as SQL rounds it, by its exact decimal expansion."""
+    if value is None or (isinstance(value, float) and not abs(value) < 2**53):
+        return value
+    found = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return type(value)(found)
+
+
 def conjunction(a: bool | None, b: bool | None) -> bool | None:
     """AND."""
     if a is False or b is False:
@@ -251,7 +262,21 @@ def as_stored(field: str, value: Any) -> Any:
 def leaf(dice: random.Random) -> tuple[Recorder, Oracle]:
     """One comparison, as a lambda and as its meaning."""
     kind = dice.choice(
-        ["compare"] * 5 + ["pair", "in", "between", "null", "like", "contains", "startswith", "flag", "sum"]
+        ["compare"] * 5
+        + [
+            "pair",
+            "in",
+            "between",
+            "null",
+            "like",
+            "contains",
+            "startswith",
+            "flag",
+            "sum",
+            "part",
+            "round",
+            "function",
+        ]
     )
     signs = ["==", "!=", "<", "<=", ">", ">="]
     field = dice.choice(list(FIELDS))
@@ -301,6 +326,38 @@ def leaf(dice: random.Random) -> tuple[Recorder, Oracle]:
             )
         case "null":
             return lambda p: ig.is_null(getattr(p, field)), lambda m: getattr(m, field) is None
+        case "part":
+            moment, part = dice.choice(
+                [(moment, part) for moment, parts in PARTS.items() for part in parts],
+            )
+            number, sign = dice.choice([0, 1, 12, 23, 29, 59, 1900, 1970, 2000]), dice.choice(signs)
+            return (
+                lambda p: recorded_compare(sign, getattr(getattr(p, moment), part), number),
+                lambda m: compare(sign, getattr(getattr(m, moment), part, None), number),
+            )
+        case "round":
+            rounded, digits, sign = dice.choice(["real", "maybe_real", "price", "maybe_price"]), dice.choice([0, 1, 3]), dice.choice(signs)  # fmt: skip
+            value = dice.choice(DECIMALS) if "price" in rounded else dice.choice(FLOATS)
+            return (
+                lambda p: recorded_compare(sign, round(getattr(p, rounded), digits), value),
+                lambda m: compare(sign, half_away_from_zero(getattr(m, rounded), digits), value),
+            )
+        case "function":
+            text, sign = dice.choice(TEXT_FIELDS), dice.choice(signs)
+            how = dice.choice(["length", "lower", "upper", "coalesce", "join"])
+            other = dice.randint(0, 4) if how == "length" else dice.choice(TEXTS)
+            functions: dict[str, tuple[Callable[[Any], Any], Callable[[str | None], Any]]] = {
+                "length": (ig.length, lambda text: None if text is None else len(utf16(text))),
+                "lower": (ig.lower, lambda text: None if text is None else text.lower()),
+                "upper": (ig.upper, lambda text: None if text is None else text.upper()),
+                "coalesce": (lambda text: ig.coalesce(text, "b"), lambda text: "b" if text is None else text),
+                "join": (lambda text: "a" + text, lambda text: None if text is None else "a" + text),
+            }
+            ours, theirs = functions[how]
+            return (
+                lambda p: recorded_compare(sign, ours(getattr(p, text)), other),
+                lambda m: compare(sign, theirs(getattr(m, text)), other),
+            )
         case "flag":
             flag = dice.choice(["ok", "maybe_ok"])
             return lambda p: getattr(p, flag), lambda m: getattr(m, flag)

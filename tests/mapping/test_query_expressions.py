@@ -116,6 +116,12 @@ FORMS: list[tuple[Callable[[Any], Any], str, tuple[Any, ...]]] = [
     (lambda p: p.weight > -1e300, '"WEIGHT" >= ?', (-3.4028234663852886e38,)),
     (lambda p: p.weight != 1e300, '"WEIGHT" >= ?', (float("-inf"),)),
     (lambda p: ig.ne(p.age, 1) & ig.gt(p.age, 1) & ig.ge(p.age, 1), '(("AGE" <> ? AND "AGE" > ?) AND "AGE" >= ?)', (1, 1, 1)),
+    (lambda p: (p.seen_at.year == 2024) & (p.born.day == 1) & (ig.col("seenAt").minute < 9),
+     '((YEAR("SEENAT") = ? AND DAY_OF_MONTH("BORN") = ?) AND MINUTE("SEENAT") < ?)', (2024, 1, 9)),
+    (lambda p: round(p.paid, 2) > 3, 'CAST(CAST("PAID" AS DECIMAL) AS DECIMAL(65535, 2)) > ?', (Decimal(3),)),
+    (lambda p: round(p.height, 1) > 3,
+     'CASE WHEN ABS(CAST("HEIGHT" AS DOUBLE)) < ? THEN ROUND(CAST("HEIGHT" AS DOUBLE), ?) ELSE CAST("HEIGHT" AS DOUBLE) END > ?',
+     (2.0**53 / 10, 1, 3.0)),
     (lambda p: ig.eq(p.age, 1) & ig.lt(p.age, 1) & ig.le(p.age, 1), '(("AGE" = ? AND "AGE" < ?) AND "AGE" <= ?)', (1, 1, 1)),
     (lambda p: ig.between(ig.col("age") + 1, 1, 3) & ig.like(ig.col("name"), "a") & ig.is_null(-ig.col("age")),
      '(((CAST("AGE" AS BIGINT) + CAST(? AS BIGINT)) BETWEEN ? AND ? AND "NAME" LIKE ?) AND (- CAST("AGE" AS BIGINT)) IS NULL)',
@@ -218,6 +224,12 @@ MISTAKES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda p: ig.max_(p.mood) == 3, "has no MAX"),
     (lambda p: ig.max_(ig.count()) == 3, "an aggregate of an aggregate"),
     (lambda p: ig.coalesce(p.age, 2**40) > 3, "out of its range"),
+    (lambda p: round(p.height) > 3, "with a number of digits"),
+    (lambda p: round(p.height, -1) > 3, "for 0 to 15 digits"),
+    (lambda p: round(p.age, 1) > 3, "takes a float or a Decimal, but age is an int"),
+    (lambda p: p.born.hour > 3, "'hour' of the field born"),
+    (lambda p: p.name.year > 3, "'year' of the field name"),
+    (lambda p: ig.col("name").year > 3, "name is a str, which has no year"),
 ]  # fmt: skip
 
 
@@ -252,7 +264,7 @@ def test_groups() -> None:
         .select(lambda p: (p.name, ig.count(), ig.sum_(p.age), ig.avg(p.age), ig.min_(p.born), ig.avg(p.paid)))
     )
     assert asked.sql == (
-        'SELECT "NAME", COUNT(*), SUM("AGE"), AVG(CAST("AGE" AS DOUBLE)), MIN("BORN"), AVG(CAST("PAID" AS DECIMAL))'
+        'SELECT "NAME", COUNT(*), SUM("AGE"), AVG(CAST("AGE" AS DOUBLE)), MIN("BORN"), (SUM(CAST("PAID" AS DECIMAL)) / COUNT("PAID"))'
         ' FROM PEOPLE WHERE "AGE" > ? GROUP BY "NAME" HAVING (COUNT(*) > ? AND MAX("AGE") < ?)'
         ' ORDER BY COUNT(DISTINCT "NICK")'
     )
@@ -265,7 +277,9 @@ BUILDING: list[tuple[Callable[[Any], Any], str]] = [
     (lambda q: q.order_by(lambda p: p.tags), "this field"),
     (lambda q: q.select(lambda p: ()), "a field of the entry"),
     (lambda q: q.select(lambda p: (p.age, 3)), "no value of the program"),
-    (lambda q: q.select(lambda p: p), "the model itself"),
+    (lambda q: q.order_by(lambda p: p), "the model itself"),
+    (lambda q: q.group_by(lambda p: p), "the model itself"),
+    (lambda q: q.where(True), "lambdas and expressions of ig.col, not a Python bool"),
 ]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 import ignitemap as ig
-from ignitemap.exceptions import QueryError, SchemaConflictError, SqlError
+from ignitemap.exceptions import QueryError, SchemaConflictError, ServerError, SqlError
 from ignitemap.mapping.cache import Cache
 from tests.mapping.conftest import MakeCache
 
@@ -64,6 +64,15 @@ class Order:
     value: str = ""
 
 
+@ig.model(type_name="tests.query.Measure")
+class Measure:
+    """Numbers with a fraction."""
+
+    id: ig.Int = ig.key()
+    real: float = 0.0
+    price: Decimal = Decimal(0)
+
+
 GUESTS = [
     Guest(id=1, name="Ann", age=41, city="Graz", nick="a", paid=Decimal("1.50"), level=Level.HIGH, ok=True),
     Guest(id=2, name="Ben", age=37, city="Linz", paid=Decimal("2.25"), tags=("x", "y"), marks=frozenset({1, 2})),
@@ -116,6 +125,24 @@ async def test_order_limit_and_offset(guests: Guests) -> None:
     assert await names.order_by(lambda p: p.id, desc=True).limit(2).offset(1).all() == ["Cleo", "Ben"]
     assert await names.order_by(lambda p: p.id).offset(3).all() == ["Dora"]
     assert await names.limit(0).all() == []
+
+
+async def test_many_values(guests: Guests) -> None:
+    """is_in takes thousands of values, each a parameter."""
+    names = [f"x{number}" for number in range(5_000)]
+    some = guests.where(lambda p: ig.is_in(p.id, range(2, 5_000)) & ig.not_(ig.is_in(p.name, names)))
+    assert len(some.params) == 4_998 + 5_000
+    assert await some.count() == 3
+
+
+async def test_whole_entries_are_selected(guests: Guests) -> None:
+    """An entry itself is a column like others, over a scan, too."""
+    older = guests.where(lambda p: p.age > 37)
+    assert await older.select(lambda p: (p.id, p)).all() == [(1, GUESTS[0])]
+    assert await older.select(lambda p: p).all() == [GUESTS[0]]
+    scanned = Cache[Any, Any](guests.raw, guests._typed, schema=guests._schema)
+    found = scanned.where(lambda p: p.age > 37, allow_scan=True)
+    assert await found.select(lambda p: (p.id, p)).all() == [(1, GUESTS[0])]
 
 
 async def test_single_rows(guests: Guests) -> None:
@@ -182,6 +209,34 @@ async def test_expressions_are_selected(guests: Guests) -> None:
         lambda p: (p.name.lower(), p.age * 2, p.age / 2, ig.coalesce(p.nick, "-"), p.age > 30, p.name + "!", -p.paid)
     )
     assert await found.one() == ("ben", 74, 18.5, "-", True, "Ben!", Decimal("-2.25"))
+    parts = guests.where(lambda p: (p.at.year == 2000) & (p.born.month == 1) & (p.clock.hour == 0) & (p.id == 2))
+    assert await parts.select(lambda p: (p.born.day, p.at.minute, p.clock.second, p)).one() == (1, 0, 0, GUESTS[1])
+
+
+async def test_rounding(make_cache: MakeCache) -> None:
+    """Floats and Decimals are rounded half away from zero, on a node as over a scan; what has no fraction stays."""
+    cache = await make_cache(Measure)
+    floats = [0.125, -0.125, 2.675, 0.5, -0.0, 1e300, float("inf"), float("-inf"), 12345678.905, 0.0]
+    made = [Measure(id=number, real=real, price=Decimal(number - 5) / 8 * 10**24) for number, real in enumerate(floats)]
+    await cache.save_many(made)
+    scanned = Cache[Any, Any](cache.raw, cache._typed, schema=cache._schema)
+    for digits in (0, 1, 2, 15):
+        rows = [
+            query.order_by(lambda p: p.id).select(lambda p: (round(p.real, digits), round(p.price, digits)))  # noqa: B023 - called at once
+            for query in (cache.where(), scanned.where(allow_scan=True))
+        ]
+        found, expected = [await each.all() for each in rows]
+        assert found == expected
+    exact = cache.where().order_by(lambda p: p.id).select(lambda p: round(p.real, 2))
+    assert await exact.all() == [0.13, -0.13, 2.68, 0.5, 0.0, 1e300, float("inf"), float("-inf"), 12345678.91, 0.0]
+
+
+async def test_the_mean_of_decimals_is_exact(make_cache: MakeCache) -> None:
+    """The mean of equal Decimals on several nodes is that Decimal, and None of none."""
+    cache = await make_cache(Measure)
+    await cache.save_many([Measure(id=number, price=Decimal("2.345")) for number in range(100)])
+    assert await cache.where().select(lambda p: ig.avg(p.price)).one() == Decimal("2.345")
+    assert await cache.where(lambda p: p.id > 500).select(lambda p: ig.avg(p.price)).one() is None
 
 
 async def test_groups_on_cluster(guests: Guests) -> None:
@@ -360,7 +415,7 @@ async def test_a_column_that_the_table_lacks(client: ig.Client, guests: Guests) 
         newer = await other.cache(guests.name, Newer, create=False)
         with pytest.raises(SchemaConflictError, match="shoe_size") as caught:
             await newer.where(lambda p: p.shoe_size > 40).all()
-        assert caught.value.statement == f'ALTER TABLE {newer.table} ADD COLUMN "SHOE_SIZE" INT'
+        assert caught.value.statement == f'ALTER TABLE {newer.table} ADD COLUMN IF NOT EXISTS "SHOE_SIZE" INT'
         assert caught.value.path == "Newer.shoe_size"
         _ = await other.sql(caught.value.statement)
         assert await newer.where(lambda p: p.shoe_size > 40).all() == []
@@ -405,6 +460,12 @@ async def test_index_queries(guests: Guests) -> None:
             for each in await ids(guests.index_query("BY_AGE_NAME", partition=part))
         ]
     ) == [1, 2, 3]
+    assert await ids(guests.index_query(None, lambda p: p.id == 2)) == [2]
+    by_key = guests.index_query("_key_PK", ig.between(ig.col("_key"), 3, 9))
+    assert [key async for key, _ in by_key] == [3, 4]
+    assert await ids(guests.index_query(None, ig.gt(age, 29), ig.lt(age, 41))) == [2, 3]
+    local = [await ids(guests.index_query(None, ig.ge(age, 0), local=True)) for _ in range(2)]
+    assert {*local[0]} <= {1, 2, 3, 4}
     assert "IndexEntries" in repr(found)
     async with guests.index_query(None, ig.ge(age, 0), page_size=1) as entries:
         async for _ in entries:
@@ -428,6 +489,16 @@ async def test_index_queries_that_can_not_be(guests: Guests, make_cache: MakeCac
         guests.index_query(None, limit=0)
     with pytest.raises(ValueError, match="page_size"):
         guests.index_query(None, page_size=0)
+    unfit: list[tuple[str | None, Any, str]] = [
+        ("NOPE", ig.eq(ig.col("age"), 1), "No index found for name.*the index 'NOPE' for age"),
+        (None, ig.eq(ig.col("name"), "x"), "No index found for criteria.*any index for name"),
+        ("BY_AGE_NAME", ig.eq(ig.col("name"), "x"), "Index doesn't match criteria.*'BY_AGE_NAME' for name"),
+    ]
+    for index, criterion, message in unfit:
+        with pytest.raises(QueryError, match=message):
+            await guests.index_query(index, criterion).to_list()
+    with pytest.raises(ServerError, match="Specified partition"):
+        await guests.index_query(None, ig.eq(ig.col("age"), 1), partition=99999).to_list()
     anything = await make_cache()
     with pytest.raises(QueryError, match="no type that could be indexed"):
         anything.index_query(None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import dataclasses
 import datetime as dt
 import gc
 import os
@@ -9,12 +10,15 @@ import pickle
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
+import attrs
 import pytest
 
 import ignitemap as ig
-from ignitemap.mapping.rows import Column, Row, Rows
+from ignitemap.mapping.rows import Column, Row, Rows, row_class
+from tests.mapping.conftest import MakeCache
 
 TABLE = f"rows_{os.getpid()}"
 COUNT = 250
@@ -45,11 +49,29 @@ async def test_all_rows(db: ig.Client) -> None:
         assert [row.id for row in rows] == list(range(COUNT))
         assert len(rows) == COUNT
         assert rows.affected is None
-        assert rows.columns == (Column("ID", "BIGINT"), Column("NAME", "VARCHAR"), Column("BIG", "BIGINT"))
+        assert rows.columns == (Column("ID", "INT"), Column("NAME", "VARCHAR"), Column("BIG", "BIGINT"))
     assert rows[3] == (3, "n3", 3 * 10**10)
     assert [row[0] for row in rows[1:3]] == [1, 2]
     assert rows[-1] in rows
     assert repr(rows) == "<250 rows of ID, NAME, BIG>"
+
+
+async def test_types_of_columns(db: ig.Client) -> None:
+    """Columns have their SQL types, numbers as wide as they are, also where the first rows are null."""
+    types = ["tinyint", "smallint", "int", "bigint", "real", "double", "decimal", "boolean", "varchar", "uuid", "time"]
+    values = ["1", "1", "1", "1", "1", "1", "1", "true", "'x'", "random_uuid()", "'01:02:03'"]
+    nulls = ", ".join(f"cast(null as {each})" for each in types)
+    casts = ", ".join(f"cast({value} as {each})" for value, each in zip(values, types, strict=True))
+    later = ", ".join(
+        f"case when x = 1 then null else cast({value} as {each}) end" for value, each in zip(values, types, strict=True)
+    )
+    rows = await db.sql(f"select {later} from system_range(1, 2) order by x")
+    assert [*rows[0]] == [None] * len(types)
+    assert [column.type for column in rows.columns] == [each.upper() for each in types]
+    rows = await db.sql(f"select {nulls}")
+    assert [column.type for column in rows.columns] == [None] * len(types)
+    async with db.sql(f"select {casts}") as streamed:
+        assert [column.type for column in streamed.columns] == [each.upper() for each in types]
 
 
 async def test_no_rows(db: ig.Client) -> None:
@@ -100,10 +122,165 @@ async def test_names_that_are_also_methods(db: ig.Client) -> None:
 
 def test_rows_can_be_copied_and_pickled() -> None:
     """Rows survive pickle and copy."""
-    row = Row({"A": 0, "B": 1}, (1, [2]))
+    row = row_class(("A", "B"))((1, [2]))
     for made in (pickle.loads(pickle.dumps(row)), copy.copy(row), copy.deepcopy(row)):
+        assert type(made) is type(row)
         assert made == row
         assert made.b == [2]
+
+
+# --- rows as models ----------------------------------------------------------------------------------------------------
+
+
+class Tint(Enum):
+    """A name that models of this file have."""
+
+    RED = 1
+    BLUE = 2
+
+
+@ig.model(type_name="tests.rows.Box")
+class Box:
+    """Part of a thing."""
+
+    width: int = 0
+
+
+@ig.model(type_name="tests.rows.Thing", rename="camel")
+class Thing:
+    """A field of each kind, most of them with another name in Ignite."""
+
+    id: ig.Int = ig.key()
+    full_name: str = ""
+    nick: str | None = None
+    wide: int = 0
+    small: ig.Byte = 0
+    height: float = 0.0
+    price: Decimal = Decimal(0)
+    born: dt.date = dt.date(2000, 1, 1)
+    seen_at: dt.datetime = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+    clock: dt.time = dt.time(0)
+    took: dt.timedelta = dt.timedelta(0)
+    token: uuid.UUID = uuid.UUID(int=0)
+    tint: Tint | None = None
+    photo: bytes = b""
+    tags: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    box: Box | None = None
+    note: str = ig.field(default="none", name="comment", aliases=("remark",))
+
+
+THINGS = [
+    Thing(id=1, full_name="Ann", nick="a", wide=2**40, small=-3, height=0.5, price=Decimal("1.50"), tint=Tint.BLUE,
+          took=dt.timedelta(seconds=3), words=("x", "y"), tags=frozenset({"t"}), box=Box(width=7), photo=b"p"),
+    Thing(id=2, full_name="Ben", token=uuid.UUID(int=9), clock=dt.time(1), born=dt.date(1970, 1, 2), note="!"),
+]  # fmt: skip
+
+
+@pytest.fixture
+async def things(client: ig.Client, make_cache: MakeCache) -> "ig.Cache[int, Thing]":
+    """A cache of things."""
+    cache = await make_cache(Thing)
+    await cache.save_many(THINGS)
+    return cache
+
+
+async def test_rows_become_models(client: ig.Client, things: "ig.Cache[int, Thing]") -> None:
+    """All columns of a model's table make models that equal those of the cache, awaited or streamed."""
+    statement = f"select * from {things.table} order by id"
+    rows = await client.sql(statement)
+    assert rows.into(Thing) == THINGS
+    assert await client.sql(statement).into(Thing) == THINGS
+    async with client.sql(statement, page_size=1).into(Thing) as streamed:
+        assert [thing async for thing in streamed] == THINGS
+    assert (await client.sql(statement + " limit 0")).into(Thing) == []
+
+
+async def test_columns_of_models(client: ig.Client, things: "ig.Cache[int, Thing]") -> None:
+    """Columns are found by Ignite's name, Python's name or an alias; what is not selected has its default."""
+    made = await client.sql(
+        f"select id, fullName as full_name, comment as Remark, sum(wide) as wide, count(*) as height, 1 as price,"
+        f" null as born from {things.table} group by id, fullName, comment order by id"
+    ).into(Thing)
+    assert made == [
+        Thing(id=1, full_name="Ann", note="none", wide=2**40, height=1.0, price=Decimal(1)),
+        Thing(id=2, full_name="Ben", note="!", height=1.0, price=Decimal(1)),
+    ]
+    assert type(made[0].height) is float
+    assert type(made[0].wide) is int
+
+
+@dataclasses.dataclass(frozen=True)
+class Total:
+    """No model: made for one query."""
+
+    name: str
+    pieces: int
+    mean: float | None = None
+    shown: str = dataclasses.field(default="", init=False)
+
+
+@attrs.define
+class Checked:
+    """An attrs class with a converter and a validator."""
+
+    name: str = attrs.field(converter=str.upper)
+    pieces: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    _private: int = 3
+
+
+async def test_rows_become_any_class_with_fields(client: ig.Client) -> None:
+    """Dataclasses and attrs classes are made by their constructors, converters and validators included."""
+    rows = await client.sql("select 'a' as name, 2 as pieces, cast(2.5 as decimal) as mean, 'x' as shown")
+    (total,) = rows.into(Total)
+    assert (total.name, total.pieces, total.mean, total.shown) == ("a", 2, 2.5, "x")
+    assert (await client.sql("select 'a' as name, 5 as _private")).into(Checked) == [Checked("a", private=5)]
+    with pytest.raises(ValueError, match="'pieces' must be >= 0"):
+        (await client.sql("select 'a' as name, -1 as pieces")).into(Checked)
+
+
+class Plain:
+    """Has no fields."""
+
+    name: str = ""
+
+
+UNFIT: list[tuple[str, Any, str]] = [
+    ("select 1 as ida", Thing, "Thing has no field for the column IDA; did you mean ID"),
+    ("select 1 as id, 2 as qqqq", Thing, "Thing has no field for the column QQQQ; there are ID, FULLNAME"),
+    ("select 1 as nick", Thing, "Thing.id needs a column ID"),
+    ("select cast(null as int) as id", Thing, "Thing.id can't be None, and the column ID is NULL"),
+    ("select 'x' as id", Thing, "Thing.id can't hold what the column ID has: a Python str"),
+    ("select 1 as id, 300 as small", Thing, "Thing.small can't hold.*SMALL"),
+    ("select 1 as id, 5 as fullName", Thing, "Thing.full_name can't hold.*a Python int"),
+    ("select 1 as id, 'a' as full_name, 'b' as fullname", Thing, "Thing.full_name has two columns: FULL_NAME, FULLNAME"),
+    ("select 1.5 as id", Thing, "Thing.id can't hold"),
+    ("select 1 as id", Plain, "takes a model, an attrs class or a dataclass"),
+    ("select 1 as id", int, "takes a model, an attrs class or a dataclass"),
+    ("select 1 as id", "Thing", "takes a model, an attrs class or a dataclass"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "model", "message"), UNFIT, ids=[each[2] for each in UNFIT])
+async def test_rows_that_do_not_fit(client: ig.Client, statement: str, model: Any, message: str) -> None:
+    """What a row can't be made of is a QueryError that names the field and the column."""
+    with pytest.raises(ig.QueryError, match=message):
+        (await client.sql(statement)).into(model)
+    with pytest.raises(ig.QueryError, match=message):
+        async with client.sql(statement).into(model) as rows:
+            async for _ in rows:
+                raise AssertionError("not reached")
+
+
+async def test_statements_without_rows_make_nothing(db: ig.Client) -> None:
+    """DML has no rows to make models of."""
+    statement = f"update {TABLE} set name = name where id < 0"
+    with pytest.raises(ig.QueryError, match="is no query"):
+        (await db.sql(statement)).into(Total)
+    with pytest.raises(ig.QueryError, match="is no query"):
+        async with db.sql(statement).into(Total) as rows:
+            async for _ in rows:
+                raise AssertionError("not reached")
 
 
 # --- streaming ------------------------------------------------------------------------------------------------------
@@ -113,7 +290,7 @@ async def test_streaming(db: ig.Client) -> None:
     """In a block rows come page by page, in order, with the columns known from the start."""
     for page_size in (1, 100, 1024):
         async with db.sql(f"select id, name from {TABLE} order by id", page_size=page_size) as rows:
-            assert rows.columns == (Column("ID", "BIGINT"), Column("NAME", "VARCHAR"))
+            assert rows.columns == (Column("ID", "INT"), Column("NAME", "VARCHAR"))
             assert rows.affected is None
             assert [row.id async for row in rows] == list(range(COUNT))
 
@@ -264,6 +441,30 @@ async def test_template_strings(db: ig.Client) -> None:
     assert sorted(row.id for row in await db.sql(Template())) == [3, 4]
     Template.interpolations = (Part("x' or '1'='1"), Part(-1))
     assert len(await db.sql(Template())) == 0
+
+
+async def test_template_strings_that_can_not_be(db: ig.Client) -> None:
+    """A conversion or a format, more parameters, and what is no template are refused; values alone are enough."""
+
+    class Part:
+        expression, conversion, format_spec, value = "name", None, "", 1
+
+    class Template:
+        strings: tuple[str, ...] = ("select ", " as v")
+        interpolations: tuple[Any, ...] = (Part,)
+
+    assert (await db.sql(Template()))[0].v == 1
+    with pytest.raises(ig.QueryError, match="pass no others"):
+        db.sql(Template(), 3)
+    for mark in ("conversion", "format_spec"):
+        marked = type("Marked", (Part,), {mark: "r"})
+        Template.interpolations = (marked,)
+        with pytest.raises(ig.QueryError, match="{name} is bound as it is"):
+            db.sql(Template())
+    Template.interpolations = (type("Least", (), {"value": 7}),)
+    assert (await db.sql(Template()))[0].v == 7
+    with pytest.raises(ig.QueryError, match="a str or a template string"):
+        db.sql(5)
 
 
 async def test_parameters_that_cannot_be_written(db: ig.Client) -> None:

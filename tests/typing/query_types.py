@@ -1,5 +1,6 @@
 """What type checkers infer for queries. Lines that end in the word error after a hash must be rejected."""
 
+from datetime import date
 from decimal import Decimal
 from typing import assert_type
 
@@ -65,6 +66,81 @@ async def selections(visitors: ig.Cache[int, Visitor]) -> None:
         list[tuple[int, int, float, Decimal, str, Decimal]],
     )
     everyone.select(lambda p: p.agee)  # error
+
+
+@ig.model
+class City:
+    id: int = ig.key()
+    name: str = ""
+    land: str | None = None
+
+
+@ig.model
+class Land:
+    code: str = ig.key()
+    size: int = 0
+
+
+@ig.model
+class Citizen:
+    id: int = ig.key()
+    name: str = ""
+    city_id: int | None = None
+    born: date = date(2000, 1, 1)
+    weight: float = 0.0
+
+
+async def joins(citizens: ig.Cache[int, Citizen], cities: ig.Cache[int, City], lands: ig.Cache[str, Land]) -> None:
+    pairs = citizens.join(cities, on=lambda p, c: p.city_id == c.id)
+    assert_type(pairs, ig.JoinQuery[tuple[Citizen, City], Citizen, City])
+    assert_type(await pairs.all(), list[tuple[Citizen, City]])
+    assert_type(await pairs.first(), tuple[Citizen, City] | None)
+    assert_type(await pairs.where(lambda p, c: c.name == "x").limit(3).count(), int)
+    assert_type(await pairs.select(lambda p, c: (p.name, c.land, c)).all(), list[tuple[str, str | None, City]])
+    assert_type(await pairs.order_by(lambda p, c: c.name).select(lambda p, c: ig.maybe(c.name)).one(), str | None)
+    async for citizen, city in pairs:
+        assert_type(citizen, Citizen)
+        assert_type(city, City)
+    left = citizens.left_join(cities, on=lambda p, c: p.city_id == c.id, distributed_joins=False)
+    assert_type(await left.one(), tuple[Citizen, City | None])
+    three = left.left_join(lands, on=lambda p, c, land: c.land == land.code)
+    assert_type(await three.all(), list[tuple[Citizen, City | None, Land | None]])
+    assert_type(
+        await three.group_by(lambda p, c, land: land.code)
+        .having(lambda p, c, land: ig.count() > 1)
+        .select(lambda p, c, land: (land.code, ig.count()))
+        .all(),
+        list[tuple[str, int]],
+    )
+    assert_type(await citizens.join(citizens, on=lambda a, b: a.id == b.city_id).one(), tuple[Citizen, Citizen])
+    citizens.join(cities, on=lambda p, c: p.city == c.id)  # error
+    citizens.join(cities, on=lambda p: p.id == 1)  # error
+    pairs.where(lambda p, c: c.nam == "x")  # error
+    pairs.where(lambda p: p.id == 1)  # error
+    pairs.select(lambda p, c: c.nam)  # error
+    pairs.join(lands, on=lambda p, c, land: c.land == land.cod)  # error
+    pairs.delete()  # error
+
+
+async def functions(citizens: ig.Cache[int, Citizen]) -> None:
+    everyone = citizens.where(lambda p: (p.born.year > 1990) & (round(p.weight, 1) < 3))
+    assert_type(await everyone.select(lambda p: (p.born.month, round(p.weight, 1))).all(), list[tuple[int, float]])
+    assert_type(await everyone.select(lambda p: (p, p.id)).all(), list[tuple[Citizen, int]])
+
+
+async def rows_of_sql(client: ig.Client) -> None:
+    rows = await client.sql("select id from City")
+    assert_type(rows, ig.Rows)
+    assert_type(rows.into(City), list[City])
+    assert_type(await client.sql("select id from City").into(City), list[City])
+    assert_type(rows[0], ig.Row)
+    assert_type(rows.affected, int | None)
+    async with client.sql("select id from City") as stream:
+        async for row in stream:
+            assert_type(row, ig.Row)
+    async with client.sql("select id from City").into(City) as cities:
+        async for city in cities:
+            assert_type(city, City)
 
 
 async def indexes(visitors: ig.Cache[int, Visitor]) -> None:
