@@ -16,7 +16,7 @@ from ignitemap.protocol.cache_config import (
 )
 from ignitemap.protocol.message import ExpiryPolicy
 
-__all__ = ["Settings", "config_of", "name_of", "settings_of"]
+__all__ = ["Settings", "check_sql_names", "config_of", "name_of", "normal_name", "settings_of"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ _BY_CODE: Final = {each.code: each for each in PROPERTIES}
 _ENTITIES: Final = 200
 _KEYS: Final = 401
 _TIMES: Final = frozenset({"default_lock_timeout", "rebalance_timeout"})
+_RESERVED: Final = frozenset({"SYS", "INFORMATION_SCHEMA"})
 
 
 def config_of(settings: Settings) -> CacheConfig:
@@ -43,6 +44,7 @@ def config_of(settings: Settings) -> CacheConfig:
                 f"a cache is created from a name, a CacheConfig or a dict, not a Python {type(settings).__qualname__}"
             )
     name_of(config)
+    check_sql_names(config)
     return config
 
 
@@ -51,6 +53,42 @@ def name_of(config: CacheConfig) -> str:
     if not config.name:
         raise ConfigurationError("a cache needs a name", option="name")
     return config.name
+
+
+def check_sql_names(config: CacheConfig) -> None:
+    """Refuse names that a node can make no SQL schema or table of. Raises ConfigurationError.
+
+    A node puts quotes around the name of a schema and doubles none inside, and drops a schema with the last of its caches,
+    which H2 refuses for its own INFORMATION_SCHEMA. When such a statement fails, the node closes the one connection that
+    makes schemas: no cache that is created from then on has one, until the node is started again (seen from a 2.17.0
+    node; ConnectionManager.executeSystemStatement). To an empty name it closes the connection without an answer.
+    """
+    entities = config.query_entities or ()
+    if config.sql_schema is not None:
+        _check_schema(config.sql_schema, normal_name(config.sql_schema), "sql_schema")
+    elif entities:
+        _check_schema(config.name or "", config.name or "", "name")
+    for entity in entities:
+        names = [entity.table, *(each.name for each in entity.fields), *(each.name for each in entity.indexes)]
+        for name in names:
+            if name is not None and '"' in name:
+                raise ConfigurationError(f"the SQL name {name!r} has a quote inside", option="query_entities")
+
+
+def _check_schema(name: str, schema: str, option: str) -> None:
+    if not schema or '"' in schema or schema in _RESERVED:
+        raise ConfigurationError(
+            f"{option} {name!r} can't be the name of an SQL schema: a node takes no quote in it, nor"
+            f" {' or '.join(sorted(_RESERVED))}, and none that is empty",
+            option=option,
+        )
+
+
+def normal_name(name: str) -> str:
+    """A name as Ignite takes it in SQL: in upper case, unless it stands in quotes."""
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        return name[1:-1]
+    return name.upper()
 
 
 def settings_of(config: CacheConfig) -> dict[int, Any]:

@@ -56,22 +56,26 @@ class Array:
 class Index:
     """A field's place in an SQL index. Fields with the same ``name`` make one composite index, in their ``order``.
 
-    ``inline_size`` is in bytes, -1 leaves it to the server.
+    ``descending`` is the order in which this field is sorted. ``inline_size`` is how many bytes of the indexed values
+    lie in the index itself, -1 leaves it to the server. ``fulltext`` makes an index of the words of a text; neither SQL
+    nor a thin client can ask it, only a program in the cluster, by Java's TextQuery.
     """
 
     name: str | None = None
     order: int = 0
     descending: bool = False
     inline_size: int = -1
+    fulltext: bool = False
 
 
 @attrs.frozen
 class SqlColumn:
-    """Restrictions of a field's SQL column; -1 for none."""
+    """Restrictions of a field's SQL column, -1 for none, and what an INSERT without the column stores."""
 
     precision: int = -1
     scale: int = -1
     not_null: bool = False
+    default: Any = None
 
 
 @attrs.frozen
@@ -86,9 +90,17 @@ class FieldOptions:
     affinity: bool = False
 
 
-def sql(*, precision: int = -1, scale: int = -1, not_null: bool = False) -> SqlColumn:
-    """The SQL column of a field, inside its hint: ``Annotated[Decimal, ig.sql(precision=12, scale=2)]``."""
-    return SqlColumn(precision, scale, not_null)
+def sql(*, precision: int = -1, scale: int = -1, not_null: bool = False, default: Any = None) -> SqlColumn:
+    """The SQL column of a field, inside its hint: ``Annotated[Decimal, ig.sql(precision=12, scale=2)]``.
+
+    Args:
+        precision: Digits of a Decimal, characters of a str. What is longer is refused by the cluster, whoever writes it.
+        scale: Digits behind the point.
+        not_null: Refuse null, whoever writes it.
+        default: What an SQL INSERT stores that leaves the column out. Objects that Python writes have the class's own
+            default.
+    """
+    return SqlColumn(precision, scale, not_null, default)
 
 
 @overload

@@ -1,7 +1,7 @@
 """What a model is to Ignite: its fields, which of them live in the key, its binary types and its SQL table. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
 import attrs
@@ -11,7 +11,7 @@ from ignitemap.models.fields import FieldOptions, Index, SqlColumn
 from ignitemap.models.unknown import holds_unknown
 from ignitemap.protocol.binary_type import BinaryType, binary_type
 from ignitemap.protocol.cache_config import IndexType, QueryEntity, QueryField, QueryIndex
-from ignitemap.protocol.codecs import Spec
+from ignitemap.protocol.codecs import Hinted, Spec
 from ignitemap.protocol.hashing import lowercase_hash
 
 __all__ = [
@@ -20,9 +20,12 @@ __all__ = [
     "Rename",
     "Schema",
     "UnknownPolicy",
+    "column_class",
+    "default_index_name",
     "ignite_name",
     "make_schema",
     "query_entity",
+    "query_indexes",
     "simple_name",
 ]
 
@@ -44,6 +47,8 @@ class ModelOptions:
     unknown_fields: UnknownPolicy | None = None
     """None: "preserve" where the class can hold them, else "ignore"."""
     key_type_name: str | None = None
+    sql_schema: str | None = None
+    table: str | None = None
 
 
 @attrs.frozen(eq=False)
@@ -59,6 +64,10 @@ class ModelField:
     required: bool
     keyword_only: bool
     in_constructor: bool
+    hint: Any = Any
+    """What the class says, type parameters and forward references resolved."""
+    is_date: bool = False
+    """Whether it is a date whose form follows the cluster's metadata."""
 
 
 @attrs.frozen(eq=False)
@@ -129,9 +138,14 @@ def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]
         ),
         options.key_type_name or f"{type_name}Key",
         options.unknown_fields or ("preserve" if holds_unknown(cls) else "ignore"),
-        bool(cls.__hash__) and all(field.spec.hashable for field in fields),
+        _has_hash(cls) and all(field.spec.hashable for field in fields),
         "__attrs_init__" in cls.__dict__,
     )
+
+
+def _has_hash(cls: Any) -> bool:
+    """Whether equal objects of a class have equal hashes. Those that are compared by identity are never found again."""
+    return cls.__hash__ is not None and cls.__hash__ is not object.__hash__
 
 
 def _declared(field: ModelField) -> int:
@@ -155,16 +169,21 @@ def ignite_name(attribute: str, options: FieldOptions, rename: Rename) -> str:
     return attribute
 
 
-def query_entity(schema: Schema, key: Spec[Any], key_type: str | None) -> QueryEntity:
-    """The SQL table over a model's cache. ``key_type`` is the type name of a complex key, None for a plain one."""
+def query_entity(schema: Schema, key: Spec[Any], key_type: str | None, table: str | None = None) -> QueryEntity:
+    """The SQL table over a model's cache.
+
+    ``key_type`` is the type name of a complex key, None for a plain one. ``table`` is the table's name; by default Ignite
+    takes the last part of the type name.
+    """
     key_names = {field.name for field in schema.key_fields}
     single = schema.key_fields[0].name if len(schema.key_fields) == 1 else None
     fields = [
         QueryField(
             field.name,
-            _column_class(field.spec),
+            column_class(field),
             is_key=field.name in key_names,
             not_null=field.column.not_null,
+            default=None if field.column.default is None else Hinted(field.column.default, field.spec),
             precision=field.column.precision,
             scale=field.column.scale,
         )
@@ -173,41 +192,52 @@ def query_entity(schema: Schema, key: Spec[Any], key_type: str | None) -> QueryE
     return QueryEntity(
         key_type=key_type or key.java or "java.lang.Object",
         value_type=schema.type_name,
-        table=None,
+        table=table,
         key_field=single,
         value_field=None,
         fields=tuple(fields),
         aliases=(),
-        indexes=tuple(_indexes(schema)),
+        indexes=query_indexes(schema.type_name, schema.fields),
     )
 
 
-def _column_class(spec: Spec[Any]) -> str:
-    """The Java class of a column. SQL has no type for a char: a node that is told of one makes no table at all."""
-    if spec.java is None or spec.java == "java.lang.Character":
-        return "java.lang.Object"
-    return spec.java
+def column_class(field: ModelField) -> str:
+    """The Java class of a column.
+
+    SQL has no type for a char: a node that is told of one makes no table at all. As a String it can be compared, but
+    not be indexed (seen from a 2.17.0 node).
+    """
+    java = field.spec.java
+    if java == "java.lang.Character":
+        return "java.lang.Object" if field.options.indexes else "java.lang.String"
+    return java or "java.lang.Object"
 
 
-def _indexes(schema: Schema) -> list[QueryIndex]:
+def query_indexes(type_name: str, fields: Iterable[ModelField]) -> tuple[QueryIndex, ...]:
+    """The SQL indexes that the fields of a class ask for, in the order in which they are first named."""
     named: dict[str, list[tuple[Index, str]]] = {}
-    for field in schema.fields:
+    for field in fields:
         for index in field.options.indexes:
-            name = index.name or f"{simple_name(schema.type_name)}_{field.name}_idx".upper()
+            name = index.name or default_index_name(type_name, field.name)
             named.setdefault(name, []).append((index, field.name))
     made: list[QueryIndex] = []
     for name, members in named.items():
         members.sort(key=lambda member: member[0].order)
-        size = max(index.inline_size for index, _ in members)
+        fulltext = any(index.fulltext for index, _ in members)
         made.append(
             QueryIndex(
                 name,
-                int(IndexType.SORTED),
-                size,
+                int(IndexType.FULLTEXT if fulltext else IndexType.SORTED),
+                max(index.inline_size for index, _ in members),
                 tuple((field, index.descending) for index, field in members),
             )
         )
-    return made
+    return tuple(made)
+
+
+def default_index_name(type_name: str, field: str) -> str:
+    """The name of an index over one field that was given none."""
+    return f"{simple_name(type_name)}_{field}_idx".upper()
 
 
 def simple_name(type_name: str) -> str:

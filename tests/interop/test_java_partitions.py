@@ -14,9 +14,9 @@ import pytest
 
 import ignitemap as ig
 from ignitemap import local
-from ignitemap.client.affinity import hash_of, partition_of
 from ignitemap.protocol.codecs import Hinted, encode_object
 from ignitemap.protocol.hashing import string_hash
+from ignitemap.protocol.key_hash import hash_of, partition_of
 from ignitemap.protocol.operations import CachePartitions
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.types.temporal import UTIL_DATE, Timestamp

@@ -76,6 +76,10 @@ public final class Judge {
                 answer.add(String.valueOf(binary(words[0], words[1]).equals(
                     client.binary().toBinary(sample(words[2], Integer.parseInt(words[3]))))));
                 break;
+            case "describe":  // cache, keys... -> a line for each value, which may be of a class that Java has not
+                for (Object key : values(Arrays.copyOfRange(words, 1, words.length)))
+                    answer.add(Described.of(cache(words[0]).withKeepBinary().get(key)));
+                break;
             case "same":  // cache, key, key -> whether the two values have the same bytes
                 answer.add(String.valueOf(binary(words[0], words[1]).equals(binary(words[0], words[2]))));
                 break;
@@ -106,6 +110,16 @@ public final class Judge {
                 }
                 break;
             }
+            case "count": {  // cache, field, times, keys... -> how often another was faster, when it added 1 to a long field
+                ClientCache<Object, BinaryObject> objects = cache(words[0]).withKeepBinary();
+                int faster = 0;
+                for (int time = Integer.parseInt(words[2]); time > 0; time--)
+                    for (Object key : values(Arrays.copyOfRange(words, 3, words.length)))
+                        while (!addOne(objects, key, words[1]))
+                            faster++;
+                answer.add(String.valueOf(faster));
+                break;
+            }
             case "marshal":  // values... -> the bytes that the client would send for each
                 for (Object value : values(words))
                     answer.add(HexFormat.of().formatHex(marshaller().marshal(value, false)));
@@ -126,6 +140,13 @@ public final class Judge {
             default:
                 throw new IllegalArgumentException("no command " + command);
         }
+    }
+
+    /** Whether nobody changed the object in the meantime. */
+    private static boolean addOne(ClientCache<Object, BinaryObject> objects, Object key, String field) {
+        BinaryObject old = objects.get(key);
+        Long count = old.field(field);
+        return objects.replace(key, old, old.toBuilder().setField(field, count == null ? 1L : count + 1).build());
     }
 
     private ClientCache<Object, Object> cache(String name) {
