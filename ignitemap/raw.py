@@ -27,6 +27,7 @@ from ignitemap.client.monitoring import (
     HandshakeFailedEvent,
     HandshakeStartEvent,
     HandshakeSuccessEvent,
+    NodesChangedEvent,
     QueryEventListener,
     QueryFailEvent,
     QueryStartEvent,
@@ -182,7 +183,9 @@ __all__ = [
     "LongArrayObject",
     "LongObject",
     "MapObject",
+    "NodesChangedEvent",
     "NotSupportedByClusterError",
+    "NotSupportedError",
     "Null",
     "ObjectArrayObject",
     "Options",
@@ -199,6 +202,7 @@ __all__ = [
     "SQLError",
     "ShortArrayObject",
     "ShortObject",
+    "SocketError",
     "StatementType",
     "String",
     "StringArrayObject",
@@ -285,6 +289,8 @@ ParseError = ProtocolError
 HandshakeError = ConnectError
 ReconnectError = ClusterUnavailable
 NotSupportedByClusterError = NotSupportedByServer
+NotSupportedError = NotSupportedByServer
+SocketError = OSError
 
 connection_errors: Final = (OSError, EOFError, NotSentError, OutcomeUnknownError, CursorLost)
 """What a connection that was refused or lost shows as. Of OutcomeUnknownError ask first whether to do it again."""

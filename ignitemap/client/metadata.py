@@ -3,21 +3,25 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from ignitemap.exceptions import SchemaConflictError, ServerError
-from ignitemap.protocol.binary_type import BinaryType, Field, KnownTypes
-from ignitemap.protocol.message import Request
+import attrs
+
+from ignitemap.exceptions import DecodeError, SchemaConflictError, ServerError
+from ignitemap.protocol.binary_type import BYTES_OF_FIELD, MAX_FIELDS, BinaryType, Field, KnownTypes
+from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, NoResolver, TypeResolver
+from ignitemap.protocol.codegen import compile_operation
 from ignitemap.protocol.operations import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
 
 __all__ = ["Metadata"]
-
-R = TypeVar("R")
 
 JAVA: Final = 0  # the platform under which Java looks class names up
 ANY_OBJECT: Final = 103
 STATUS_FAILED: Final = 1  # what a contradiction is answered with
 MAX_ABSENT: Final = 10_000  # a peer can name any number of types that don't exist
+MAX_DESCRIPTION: Final = 2 << 20
+"""How many bytes the description of one type may take: 32 bytes for each of 65,535 fields."""
+LEAST_FIELD: Final = 13  # bytes of one without a name
 
 _TYPE_NAMES: Final[Mapping[int, str]] = {
     1: "byte", 2: "short", 3: "int", 4: "long", 5: "float", 6: "double", 7: "char", 8: "boolean", 9: "String",
@@ -29,11 +33,19 @@ _TYPE_NAMES: Final[Mapping[int, str]] = {
 
 
 class Metadata:
-    """Announces and learns binary types, each once at a time, over the session's ``call``."""
+    """Announces and learns binary types, each once at a time, over the session's ``call``.
 
-    def __init__(self, known: KnownTypes, call: Callable[[Request[Any]], Awaitable[Any]]) -> None:
+    Types that the program announces, and those that ``resolver`` has classes for, are the program's own: they are never
+    forgotten, however many others are learned.
+    """
+
+    def __init__(
+        self, known: KnownTypes, call: Callable[..., Awaitable[Any]], resolver: TypeResolver | None = None
+    ) -> None:
         self.known = known
         self._call = call
+        self._resolver: TypeResolver = NoResolver() if resolver is None else resolver
+        self._types = self._bounded_types()
         # A lock lives as long as someone holds it or waits for it.
         self._locks: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
 
@@ -44,6 +56,7 @@ class Metadata:
         contradict each other, ServerError where the cluster refuses for another reason.
         """
         async with self._lock(binary_type.id):
+            self.known.keep(binary_type.id)
             wanted = {(binary_type.id, schema) for schema in binary_type.schemas} or {(binary_type.id, 0)}
             if wanted <= self.known.announced:
                 return
@@ -58,6 +71,9 @@ class Metadata:
             except ServerError as error:
                 if error.status != STATUS_FAILED:
                     raise
+                now = await self._fetch(binary_type.id)
+                if now is not None:  # someone was faster: this says which field it is
+                    _unite(now, binary_type)
                 raise SchemaConflictError(
                     f"the cluster refused the type {binary_type.name}: {error.message}", path=binary_type.name
                 ) from error
@@ -65,7 +81,10 @@ class Metadata:
             self.known.announced.update(wanted)
 
     async def learn(self, type_id: int, schema_id: int) -> None:
-        """Ask the cluster for a type; what it doesn't have is remembered as absent."""
+        """Ask the cluster for a type; what it doesn't have is remembered as absent.
+
+        Raises DecodeError for a type that the cluster describes at too great length.
+        """
         async with self._lock(type_id):
             pair = (type_id, schema_id)
             if pair in self.known.absent or schema_id in getattr(self.known.types.get(type_id), "schemas", ()):
@@ -83,12 +102,34 @@ class Metadata:
         return lock
 
     async def _fetch(self, type_id: int) -> BinaryType | None:
-        answer = await self._call(GetBinaryType(type_id))
+        answer = await self._call(GetBinaryType(type_id), types=self._types)
         if not answer.exists:
             return None
+        if answer.type.type_id != type_id:
+            raise DecodeError(f"asked for the type {type_id}, a node described the type {answer.type.type_id}")
         found = _binary_type(answer.type)
+        if self._resolver.decoder_for(type_id) is not None or self._resolver.enum_for(type_id) is not None:
+            self.known.keep(type_id)
         self.known.learn(found)
         return found
+
+    def _bounded_types(self) -> EntryTypes:
+        """How the description of a type is read: one that is too long is refused before anything is made of it."""
+        codec = compile_operation(GetBinaryType, UNTYPED)
+        read = codec.decode
+
+        def decode(codecs: Codecs, context: Any, body: bytes, request: Any) -> Any:
+            if len(body) > MAX_DESCRIPTION:
+                raise DecodeError(f"a type described in {len(body)} bytes, at most {MAX_DESCRIPTION} are allowed")
+            self.known.make_room(len(body) // LEAST_FIELD * BYTES_OF_FIELD)
+            answer = read(codecs, context, body, request)
+            if answer.exists and max(len(answer.type.fields), len(answer.type.constants)) > MAX_FIELDS:
+                raise DecodeError(f"a type of more than {MAX_FIELDS} fields")
+            return answer
+
+        types = EntryTypes()
+        types.compiled[GetBinaryType] = attrs.evolve(codec, decode=decode)
+        return types
 
 
 def _unite(found: BinaryType, wanted: BinaryType) -> BinaryType:
@@ -150,11 +191,23 @@ def _block(binary_type: BinaryType) -> TypeBlock:
     )
 
 
+def _fields_by_id(block: TypeBlock) -> dict[int, Field]:
+    """The fields of a type, of two that differ in case only the one that a class declared.
+
+    Into a column that ALTER TABLE added, SQL writes under the column's name, in upper case, and declares that beside the
+    field of the class, it may be with another type: a TIMESTAMP for a Date (seen from a 2.17.0 node).
+    """
+    fields: dict[int, Field] = {}
+    for name, code, field_id in sorted(block.fields, key=lambda field: field[0] != field[0].upper()):
+        fields[field_id] = Field(name, code, field_id)
+    return fields
+
+
 def _binary_type(block: TypeBlock) -> BinaryType:
     return BinaryType(
         block.type_id,
         block.name or "",
-        {field_id: Field(name, code, field_id) for name, code, field_id in block.fields},
+        _fields_by_id(block),
         {schema: tuple(order) for schema, order in block.schemas},
         block.affinity_field,
         dict(block.constants) if block.is_enum else None,

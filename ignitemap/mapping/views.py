@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import attrs
 
 from ignitemap.abc import AsyncView, ItemsView
 from ignitemap.client.cache import AioCache
-from ignitemap.client.cursors import AioScanCursor
+from ignitemap.client.cursors import AioScanCursor, Salvaged
+from ignitemap.exceptions import DecodeError
+from ignitemap.protocol.types.collections import check_hashes
+from ignitemap.protocol.types.extent import Unreadable
 
-__all__ = ["PAGE_SIZE", "CacheItems", "CacheView", "Scan"]
+__all__ = ["PAGE_SIZE", "CacheItems", "CacheView", "OnError", "Scan", "Undecodable"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -18,15 +21,41 @@ V = TypeVar("V")
 
 PAGE_SIZE: Final = 1024
 
+OnError = Literal["raise", "yield"]
+"""What becomes of an entry that can't be read: a DecodeError at its place, or an `Undecodable`."""
+
+
+@attrs.frozen
+class Undecodable:
+    """What a view with `on_error="yield"` gives for an entry that can't be read.
+
+        async for item in cache.items(on_error="yield"):
+            if isinstance(item, ig.Undecodable):
+                print(item.key, item.error)
+
+    Attributes:
+        key: The entry's key; None where it is the key that can't be read.
+        raw: The bytes of what can't be read, the value or the key, from its type code on.
+        error: Why.
+    """
+
+    key: Any
+    raw: bytes = attrs.field(repr=False)
+    error: DecodeError
+
 
 @attrs.frozen
 class Scan:
-    """What a view asks for: entries a page, one partition or all, only the asked node's primaries or all, seconds."""
+    """What a view asks for: entries a page, one partition or all, only the asked node's primaries or all, seconds.
+
+    And what becomes of an entry that can't be read.
+    """
 
     page_size: int = PAGE_SIZE
     partition: int | None = None
     local: bool = False
     timeout: float | None = None
+    on_error: OnError = "raise"
 
     def __attrs_post_init__(self) -> None:
         # Here and not where the scan starts, since a node closes the connection on a page size below 1.
@@ -34,6 +63,8 @@ class Scan:
             raise ValueError(f"page_size must be at least 1, not {self.page_size}")
         if self.partition is not None and self.partition < 0:
             raise ValueError(f"a partition is numbered from 0, not {self.partition}; None is all of them")
+        if self.on_error not in {"raise", "yield"}:
+            raise ValueError(f"on_error is 'raise' or 'yield', not {self.on_error!r}")
 
 
 class CacheView(AsyncView[T], Generic[T]):
@@ -62,23 +93,58 @@ class CacheView(AsyncView[T], Generic[T]):
 
         Raises:
             CursorLost: The connection that held the cursor is gone.
+            DecodeError: An item can't be read, and `on_error` is "raise": all items before it have arrived. Or a
+                whole page can't be, since where its entries end can't be told.
             RuntimeError: The view was closed meanwhile.
             IgniteMapError: As any operation; what was seen before stays valid.
         """
         scan = self._scan
         part = self._part
-        cursor = self._cache.scan(
-            scan.page_size, -1 if scan.partition is None else scan.partition, scan.local, scan.timeout or 0
+        cache = self._cache
+        cursor = AioScanCursor(
+            cache.session,
+            cache.codecs,
+            cache.types,
+            cache.cache_info,
+            scan.page_size,
+            -1 if scan.partition is None else scan.partition,
+            scan.local,
+            scan.timeout,
+            salvage=True,
         )
         self._cursors.add(cursor)
         try:
             async with aclosing(cursor.pages()) as pages:
                 async for page in pages:
-                    yield cast("list[T]", page) if part is None else part(page)
+                    if isinstance(page, Salvaged):
+                        items, error = self._judge(page)
+                        yield items
+                        if error is not None:
+                            raise error
+                    else:
+                        yield cast("list[T]", page) if part is None else part(page)
                     if cursor not in self._cursors:
                         raise RuntimeError("the view was closed while it was iterated over")
         finally:
             self._cursors.discard(cursor)
+
+    def _judge(self, page: Salvaged) -> tuple[list[T], DecodeError | None]:
+        """What is given for the entries of a page, up to an error if there is one that is raised.
+
+        Of an entry only that side counts which the view is about: a key comes from `keys` whatever its value is.
+        """
+        items: list[Any] = []
+        for entry in page:
+            item: Any = entry if self._part is None else self._part((entry,))[0]
+            for side in entry if self._part is None else (item,):
+                if side.__class__ is Unreadable:
+                    if self._scan.on_error == "raise":
+                        return items, side.error
+                    key = entry[0]
+                    item = Undecodable(None if key.__class__ is Unreadable else key, side.data, side.error)
+                    break
+            items.append(item)
+        return items, None
 
     async def aclose(self) -> None:
         """Close the cursors that iterations still hold. May be called again."""
@@ -90,3 +156,13 @@ class CacheItems(CacheView[tuple[K, V]], ItemsView[K, V], Generic[K, V]):
     """The (key, value) pairs of a cache."""
 
     __slots__ = ()
+
+    async def to_dict(self) -> dict[K, V]:
+        """All pairs as a dict, in memory.
+
+        Raises:
+            DecodeError: As of `pages`, and where so many keys share a hash code that it can't be chance.
+        """
+        pairs = await self.to_list()
+        check_hashes([key for key, _ in pairs])
+        return dict(pairs)

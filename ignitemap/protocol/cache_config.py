@@ -12,7 +12,7 @@ import attrs
 
 from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.codecs import UNTYPED, Codecs
-from ignitemap.protocol.codegen import OperationCodec, compile_layout
+from ignitemap.protocol.codegen import OperationCodec, compile_layout, refuse_version
 from ignitemap.protocol.message import ExpiryPolicy, layout_of, record
 from ignitemap.protocol.wire import (
     Custom,
@@ -253,14 +253,19 @@ class CacheConfig:
 
 
 def write_config(codecs: Codecs, context: ProtocolContext, out: bytearray, config: CacheConfig) -> None:
-    """Append the properties that are set, behind their length and number."""
+    """Append the properties that are set, behind their length and number.
+
+    Raises NotSupportedByServer for one that the peer's version of the protocol doesn't know.
+    """
     start = len(out)
     out += bytes(6)
     count = 0
     for each in PROPERTIES:
         value = getattr(config, each.field)
-        if value is None or context.version < each.since:
+        if value is None:
             continue
+        if context.version < each.since:
+            refuse_version(context, each.since)
         out += struct.pack("<h", each.code)
         each.codec.encode(codecs, context, out, value)
         count += 1

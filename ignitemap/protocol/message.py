@@ -4,6 +4,7 @@
 structure inside requests and answers. Codecs are compiled from these layouts when an operation is first used.
 """
 
+import functools
 import struct
 import types
 import typing
@@ -194,6 +195,12 @@ def _encode_cache_ref(ref: "CacheRef") -> bytes:
     return struct.pack("<ib", ref.cache_id, flags) + rest
 
 
+def _cache_ref_since(ref: "CacheRef") -> tuple[int, int, int]:
+    if ref.expiry is not None:
+        return 1, 6, 0
+    return (1, 0, 0) if ref.transaction is None else (1, 5, 0)
+
+
 def write_cache_ref(codecs: Codecs, context: ProtocolContext, out: bytearray, ref: "CacheRef") -> None:
     """Append the prefix, which was encoded when the CacheRef was made."""
     out += ref.wire
@@ -203,6 +210,8 @@ def read_cache_ref(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: in
     """Read the prefix of a cache operation (the server's side)."""
     cache_id, flags = struct.unpack_from("<ib", buf, pos)
     pos += 5
+    if not flags & (FLAG_EXPIRY | FLAG_TRANSACTIONAL):
+        return _plain_ref(cache_id, flags & FLAG_KEEP_BINARY), pos
     expiry = transaction = None
     if flags & FLAG_EXPIRY:
         durations = struct.unpack_from("<qqq", buf, pos)
@@ -223,7 +232,7 @@ class CacheRef:
     Made once per view of a cache, so its bytes are encoded once.
     """
 
-    wire_layout: ClassVar[Custom] = Custom(write_cache_ref, read_cache_ref, inline="wire")
+    wire_layout: ClassVar[Custom] = Custom(write_cache_ref, read_cache_ref, inline="wire", since="since")
 
     cache_id: int
     flags: int = 0
@@ -232,3 +241,10 @@ class CacheRef:
     wire: bytes = attrs.field(
         init=False, repr=False, eq=False, default=attrs.Factory(_encode_cache_ref, takes_self=True)
     )
+    since: tuple[int, int, int] = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_cache_ref_since, takes_self=True)
+    )
+    """The first version of the protocol that has such a prefix."""
+
+
+_plain_ref: Final = functools.lru_cache(maxsize=4096)(CacheRef)  # nearly all requests of a server have such a one

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from ignitemap.exceptions import DecodeError
+from ignitemap.exceptions import DecodeError, NotSupportedByServer
 from ignitemap.protocol.cache_config import (
     PROPERTIES,
     CacheAtomicityMode,
@@ -180,7 +180,7 @@ def test_the_order_of_the_dump_is_the_read_column() -> None:
 
 @pytest.mark.parametrize("version", [(1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 5, 0), (1, 6, 0)])
 def test_old_servers_get_what_they_know(version: tuple[int, int, int]) -> None:
-    """Before 1.6.0 there is no expiry in either form; before 1.2.0 a column has no precision and scale."""
+    """Before 1.6.0 there is no expiry, and one that is set is refused; before 1.2.0 a column has no precision and scale."""
     context = ProtocolContext(version, frozenset())
     entity = ENTITY
     if version < (1, 2, 0):
@@ -189,7 +189,10 @@ def test_old_servers_get_what_they_know(version: tuple[int, int, int]) -> None:
     less = (0 if version >= (1, 6, 0) else 25) + (0 if version >= (1, 2, 0) else 8 * len(ENTITY.fields))
     assert len(dumped(FULL)) - len(dumped(FULL, context)) == less
     assert read_dump(mapping_codecs(), context, dumped(FULL, context), 0)[0] == expected
-    assert read_config(mapping_codecs(), context, written(FULL, context), 0)[0] == expected
+    assert read_config(mapping_codecs(), context, written(expected, context), 0)[0] == expected
+    if version < (1, 6, 0):
+        with pytest.raises(NotSupportedByServer, match="expiry policies since 1.6.0"):
+            written(FULL, context)
 
 
 @pytest.mark.parametrize("code", [-1, 7, 99, 408, 32767])

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ignitemap.exceptions import DecodeError
+from ignitemap.exceptions import DecodeError, NotSupportedByServer
 from ignitemap.protocol.binary_type import binary_type
 from ignitemap.protocol.cache_config import (
     PROPERTIES,
@@ -220,7 +220,8 @@ def make(layout: Any, scene: Scene, siblings: dict[str, Any]) -> Any:
                 size = draw(st.integers(0, 3))
             else:
                 size = siblings[times] if times in siblings else getattr(scene.request, times)
-            return [make(item, scene, siblings) for _ in range(size)]
+            items = [make(item, scene, siblings) for _ in range(size)]
+            return tuple(items) if item == Leaf("obj") and times is not None else items  # a row
         case TupleOf(items):
             return tuple(make(item, scene, siblings) for item in items)
         case Record(cls, fields):
@@ -270,13 +271,19 @@ def make_config(scene: Scene, *, full: bool) -> CacheConfig:
     return CacheConfig(**values)
 
 
+def for_version(ref: CacheRef, context: ProtocolContext) -> CacheRef:
+    """The prefix without what a version of the protocol doesn't know: an encoder refuses that."""
+    expiry = ref.expiry if context.version >= (1, 6, 0) else None
+    return attrs.evolve(ref, expiry=expiry, transaction=ref.transaction if context.version >= (1, 5, 0) else None)
+
+
 FLAG = st.booleans()
 CRITERION = st.builds(IndexRange, TEXT, OBJECT, OBJECT, FLAG, FLAG, FLAG, FLAG) | st.builds(
     IndexIn, TEXT, st.lists(OBJECT, max_size=3).map(tuple)
 )
 
 CUSTOM: dict[Any, Callable[[Scene], Any]] = {
-    read_cache_ref: lambda scene: scene.draw(CACHE_REF),
+    read_cache_ref: lambda scene: for_version(scene.draw(CACHE_REF), scene.context),
     read_partitions: lambda scene: scene.draw(st.none() | st.lists(INTEGERS["i"], max_size=3).map(tuple)),
     read_criteria: lambda scene: scene.draw(st.lists(CRITERION, max_size=3).map(tuple)),
     read_filter: lambda scene: scene.draw(OBJECT),
@@ -528,7 +535,7 @@ def test_features_decide_what_is_on_the_wire() -> None:
 def test_column_names_arrive_where_they_were_asked_for() -> None:
     """The request says whether the answer has column names, and the answer itself how many."""
     codecs, context = mapping_codecs(), ProtocolContext()
-    answer = RowCursor(1, 2, ["A", "B"], [[1, "x"], [2, "y"]], more=True)
+    answer = RowCursor(1, 2, ["A", "B"], [(1, "x"), (2, "y")], more=True)
     lengths = []
     for names in (True, False):
         request = QuerySqlFields(CacheRef(0), "PUBLIC", 10, -1, "select 1", [], include_field_names=names)
@@ -546,7 +553,7 @@ def test_a_later_page_needs_the_column_count_of_the_first() -> None:
     request = QuerySqlFieldsCursorGetPage(5, column_count=2)
     assert encode_request(request, context, UNTYPED, codecs) == struct.pack("<q", 5)
     out = bytearray()
-    page = RowPage([[1, 2], [3, 4]], more=False)
+    page = RowPage([(1, 2), (3, 4)], more=False)
     compile_server_side(QuerySqlFieldsCursorGetPage, UNTYPED).encode(codecs, context, out, request, page)
     assert compile_operation(QuerySqlFieldsCursorGetPage, UNTYPED).decode(codecs, context, bytes(out), request) == page
 
@@ -594,6 +601,27 @@ def test_the_cache_prefix_has_the_expiry_before_the_transaction() -> None:
     CacheRef.wire_layout.encode(Codecs(), ProtocolContext(), out, ref)
     assert out == ref.wire
     assert CacheRef(1, 6).wire.hex() == "0100000000"
+
+
+@pytest.mark.parametrize(
+    ("ref", "since", "what"),
+    [
+        (CacheRef(1, expiry=ExpiryPolicy(1000)), (1, 6, 0), "expiry policies"),
+        (CacheRef(1, transaction=5), (1, 5, 0), "transactions"),
+        (CacheRef(1, expiry=ExpiryPolicy(1000), transaction=5), (1, 6, 0), "expiry policies"),
+    ],
+)
+def test_a_prefix_that_the_version_does_not_know_is_refused(
+    ref: CacheRef, since: tuple[int, int, int], what: str
+) -> None:
+    """Before its version of the protocol a prefix is NotSupportedByServer, in every operation; from then on it is written."""
+    for minor in range(8):
+        context = ProtocolContext((1, minor, 0), frozenset())
+        if (1, minor, 0) >= since:
+            assert encode_request(CacheGet(ref, 5), context, UNTYPED, mapping_codecs()).startswith(ref.wire)
+        else:
+            with pytest.raises(NotSupportedByServer, match=f"{what} since"):
+                encode_request(CacheGet(ref, 5), context, UNTYPED, mapping_codecs())
 
 
 def test_an_expiry_that_ignite_does_not_know_is_refused() -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import ignitemap as ig
 from ignitemap import raw
 from ignitemap.exceptions import EncodeError
+from ignitemap.protocol.handshake import Refused
+from ignitemap.protocol.message import CacheRef
+from ignitemap.protocol.operations import CacheGet, GetBinaryConfiguration, TxStart
 from tests.addresses import host_ports
+from tests.client.fake_server import FakeNode, connected, fake_nodes
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +82,50 @@ async def test_policies_of_views(client: raw.AioClient) -> None:
         assert await cache.contains_key(2) is False
     finally:
         await cache.destroy()
+
+
+# --- servers that don't know of it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [(1, 5, 0), (1, 4, 0), (1, 0, 0)])
+async def test_a_server_without_expiry(version: tuple[int, int, int]) -> None:
+    """On a server before 1.6 of the protocol an expiry policy is NotSupportedByServer, and nothing is sent."""
+    async with old_node(version) as (node, client):
+        cache = raw.AioCache(client, "c").with_expire_policy(create=1000)
+        for operation in (cache.get(1), cache.put(1, 1), cache.put_all({1: 1}), cache.remove_all()):
+            with pytest.raises(ig.NotSupportedByServer, match="expiry policies since 1.6.0") as caught:
+                await operation
+            assert caught.value.feature == "expiry policies"
+        with pytest.raises(ig.NotSupportedByServer, match="expiry policies"):
+            await client.create_cache({raw.PROP_NAME: "c", raw.PROP_EXPIRY_POLICY: raw.ExpiryPolicy(create=1000)})
+        assert not [call for call in node.calls if call.operation is not GetBinaryConfiguration]
+        assert await raw.AioCache(client, "c").get(1) is None
+
+
+@pytest.mark.parametrize("version", [(1, 4, 0), (1, 1, 0)])
+async def test_a_server_without_transactions(version: tuple[int, int, int]) -> None:
+    """On a server before 1.5 a transaction, and an operation of one, is NotSupportedByServer, and nothing is sent."""
+    async with old_node(version) as (node, client):
+        with pytest.raises(ig.NotSupportedByServer):
+            await client.session.call(CacheGet(CacheRef(7, transaction=5), 1))
+        assert not node.count(CacheGet)
+        node.on(TxStart, lambda call: call.fail(2, "Invalid request op code: 4000"))
+        with pytest.raises(ig.NotSupportedByServer):
+            await client.tx_start()
+
+
+@asynccontextmanager
+async def old_node(version: tuple[int, int, int]) -> AsyncIterator[tuple[FakeNode, raw.AioClient]]:
+    """A node that speaks an old version of the protocol, and a client of it."""
+    async with fake_nodes(1) as (node,):
+        node.features = frozenset()
+
+        def shake(connection: Any, handshake: Any) -> None:
+            if handshake.version == version:
+                connection.accept(handshake)
+            else:
+                connection.refuse(Refused(version, "Unsupported version", 1))
+
+        node.on_handshake = shake
+        async with connected(node) as client:
+            yield node, client

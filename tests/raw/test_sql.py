@@ -6,11 +6,14 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import attrs
 import pytest
 
 from ignitemap import raw
 from ignitemap.exceptions import EncodeOverflowError, TooManyCursors
-from ignitemap.protocol.operations import QuerySqlFields
+from ignitemap.protocol.hashing import string_hash
+from ignitemap.protocol.message import CacheRef
+from ignitemap.protocol.operations import QuerySqlFields, RowCursor
 from tests.addresses import host_ports
 from tests.client.fake_server import connected, fake_nodes
 
@@ -128,3 +131,76 @@ async def test_client_waits_as_long_as_the_server() -> None:
         with pytest.raises(TimeoutError, match=r"within 0\.3"):
             await client.sql("SELECT 1", timeout=200)
         assert [call.request.timeout for call in held.calls] == [-1, 200]
+
+
+# --- every field of the operation -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "field"),
+    [
+        ("page_size", 7, "page_size"),
+        ("query_args", [1, "a"], "arguments"),
+        ("schema", "S", "schema"),
+        ("statement_type", 2, "statement_type"),
+        ("distributed_joins", True, "distributed_joins"),
+        ("local", True, "local"),
+        ("replicated_only", True, "replicated_only"),
+        ("enforce_join_order", True, "enforce_join_order"),
+        ("collocated", True, "collocated"),
+        ("lazy", True, "lazy"),
+        ("max_rows", 5, "max_rows"),
+        ("timeout", 1000, "timeout"),
+    ],
+)
+async def test_each_argument_is_its_field(argument: str, value: Any, field: str) -> None:
+    """Each argument of sql() is one field of the operation, and leaves all others as they are."""
+    async with fake_nodes(1) as (node,), connected(node) as client:
+        seen: list[QuerySqlFields] = []
+
+        def answer(call: Any) -> None:
+            seen.append(call.request)
+            call.answer(RowCursor(1, 1, ["A"], [], False))
+
+        node.on(QuerySqlFields, answer)
+        await client.sql("SELECT 1")
+        await client.sql("SELECT 1", **{argument: value})
+        plain, given = map(attrs.asdict, seen)
+        assert plain["sql"] == given["sql"] == "SELECT 1"
+        assert given[field] == value != plain[field]
+        assert {name for name in plain if name != "cache" and plain[name] != given[name]} == {field}
+
+
+async def test_cache_and_field_names_are_fields(client: raw.AioClient) -> None:
+    """The cache whose schema is meant is the operation's cache; names are asked for where they are wanted."""
+    async with fake_nodes(1) as (node,), connected(node) as other:
+        seen: list[QuerySqlFields] = []
+
+        def answer(call: Any) -> None:
+            seen.append(call.request)
+            call.answer(RowCursor(1, 1, ["A"] if call.request.include_field_names else (), [], False))
+
+        node.on(QuerySqlFields, answer)
+        for form in ("c", string_hash("c"), raw.AioCache(other, "c")):
+            assert (await other.sql("SELECT 1", cache=form)).columns == ()
+        assert (await other.sql("SELECT 1", include_field_names=True)).columns == ("A",)
+        assert [request.cache.cache_id for request in seen] == [string_hash("c")] * 3 + [0]
+        assert [request.include_field_names for request in seen] == [False] * 3 + [True]
+
+
+async def test_partitions_and_update_batches(client: raw.AioClient, table: str) -> None:
+    """Of a query for some partitions the rows are those that are kept there; a change takes any size of batches."""
+    query = f"SELECT id FROM {table}"
+    found: list[int] = []
+    for partition in range(10):  # of an int below 1024 it is the int itself
+        request = QuerySqlFields(CacheRef(0), "PUBLIC", 100, -1, query, (), partitions=(partition,))
+        ids = [row[0] for row in (await client.session.call(request)).rows]
+        assert ids == [partition]
+        found += ids
+    assert sorted(found) == list(range(10))
+    request = QuerySqlFields(CacheRef(0), "PUBLIC", 100, -1, query, (), partitions=(1, 2, 500))
+    assert sorted(row[0] for row in (await client.session.call(request)).rows) == [1, 2]
+    change = f"UPDATE {table} SET name = name"
+    for size in (1, 3, 1000):
+        request = QuerySqlFields(CacheRef(0), "PUBLIC", 100, -1, change, (), update_batch_size=size)
+        assert [list(row) for row in (await client.session.call(request)).rows] == [[10]]

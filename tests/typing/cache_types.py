@@ -38,6 +38,14 @@ async def using(ages: ig.Cache[str, int]) -> None:
         assert_type(key, str)
     async with ages.values() as values:
         assert_type(await values.to_list(), list[int])
+    assert_type(await ages.items(on_error="raise").to_dict(), dict[str, int])
+    assert_type(await ages.keys(on_error="yield").to_list(), list[str | ig.Undecodable])
+    async for item in ages.items(on_error="yield"):
+        if isinstance(item, ig.Undecodable):
+            assert_type(item.raw, bytes)
+        else:
+            assert_type(item, tuple[str, int])
+    ages.values(on_error="ignore")  # error
     await ages.set("ann", "41")  # error
     await ages.set(1, 41)  # error
     "ann" in ages  # error

@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SAMPLES = [HERE / "abc_types.py", HERE / "cache_types.py", HERE / "query_types.py"]
+SAMPLES = [HERE / f"{name}_types.py" for name in ("abc", "cache", "models", "query", "raw", "transaction")]
 
 in_each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
 
