@@ -16,6 +16,7 @@ from typing import Any, Final
 import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
+from ignitemap.models.dates import following_encoder
 from ignitemap.models.schema import ModelField, Schema
 from ignitemap.models.unknown import ATTRIBUTE, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
@@ -28,16 +29,24 @@ from ignitemap.protocol.codecs import (
 )
 from ignitemap.protocol.codegen import Source, packer, unpacker
 from ignitemap.protocol.hashing import bytes_hash, field_id, schema_id
-from ignitemap.protocol.types.binary_object import HAS_RAW, HEADER, field_offsets, object_bytes, parse_header
+from ignitemap.protocol.types.binary_object import (
+    HAS_RAW,
+    HEADER,
+    decode_inert,
+    field_offsets,
+    object_bytes,
+    parse_header,
+)
 from ignitemap.protocol.types.text import STRING
 
-__all__ = ["ModelCodec", "make_codec", "make_key_codec", "make_key_reader"]
+__all__ = ["ModelCodec", "make_codec", "make_constructor", "make_key_codec", "make_key_reader"]
 
 OBJECT: Final = 0x67
 WRAPPED: Final = 0x1B
 NULL: Final = 0x65
 STRING_CODE: Final = 9
 HEADER_LENGTH: Final = 24
+LENGTH_AT: Final = 12
 # USER_TYPE | HAS_SCHEMA | COMPACT_FOOTER, and the width of the footer's offsets.
 FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
 WIDTH_FLAGS: Final = 0x18
@@ -50,7 +59,8 @@ model and as a value under Any. They are read by recursion, so that the interpre
 ENCODE_ERRORS: Final = (EncodeError, struct.error, UnicodeEncodeError, OverflowError, AttributeError)
 
 unpack_header: Final = HEADER.unpack_from
-pack_header_into: Final = HEADER.pack_into
+unpack_start: Final = struct.Struct("<HHi4xIiI").unpack_from
+"""The header without the hash; type code and version are one number."""
 unpack_uint: Final = struct.Struct("<I").unpack_from
 
 Lines = dict[int, tuple[ModelField, ...]]
@@ -68,7 +78,7 @@ class ModelCodec:
     whole: Spec[Any]
     value: Spec[Any]
     decode_whole: Callable[[Codecs, bytes, int], tuple[Any, int]]
-    """Reads an object at its 0x67, for the table of type ids."""
+    """Reads an object at its 0x67, for the table of type ids: a value without its key fields as a BinaryObject."""
 
 
 def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
@@ -80,7 +90,28 @@ def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
         return ModelCodec(whole, whole, decode_whole)
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
-    return ModelCodec(whole, _spec(schema, encode_value, decode_value, joined=True), decode_whole)
+    value = _spec(schema, encode_value, decode_value, joined=True)
+    return ModelCodec(whole, value, _make_untyped_decoder(schema, decode_whole))
+
+
+def _make_untyped_decoder(schema: Schema, decode_whole: Callable[..., Any]) -> Callable[..., tuple[Any, int]]:
+    """The decoder of objects that stand where nothing is declared: without its key an object of the model is none."""
+    (whole,) = schema.whole.schemas
+    ids = [
+        {field_id(name) for name in (field.name, *field.options.aliases)}
+        for field in schema.key_fields
+        if not field.options.in_value
+    ]
+
+    def decode(codecs: Codecs, buf: bytes, start: int) -> tuple[Any, int]:
+        if unpack_header(buf, start)[6] != whole:
+            found = field_offsets(codecs, buf, start)
+            if any(names.isdisjoint(found) for names in ids):
+                return decode_inert(codecs, buf, start)
+        read: tuple[Any, int] = decode_whole(codecs, buf, start)
+        return read
+
+    return decode
 
 
 def make_key_codec(schema: Schema, order: Sequence[int]) -> Spec[Any]:
@@ -106,31 +137,14 @@ def make_key_reader(schema: Schema, key_class: type | None) -> Callable[[Any], A
 
 
 def _spec(schema: Schema, encode: Callable[..., None], decode: Callable[..., Any], *, joined: bool) -> Spec[Any]:
-    name = schema.cls.__name__
-
-    def decode_at_code(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
-        code = buf[pos]
-        if code == WRAPPED:  # what a server sends at the top level and inside collections
-            (length,) = unpack_uint(buf, pos + 1)
-            end = pos + 5 + length
-            (offset,) = unpack_uint(buf, end)
-            if offset + HEADER_LENGTH > length:
-                raise DecodeError(f"a wrapped object of {length} bytes that starts at byte {offset}", offset=pos)
-            value, after = decode(codecs, buf, pos + 5 + offset, *key)
-            if after > end:
-                raise DecodeError("a wrapped object is longer than what it is wrapped in", offset=pos)
-            return value, end + 4
-        if code == OBJECT:
-            found: tuple[Any, int] = decode(codecs, buf, pos, *key)
-            return found
-        if code == NULL:
-            raise DecodeError(f"null where {name} is declared", offset=pos)
-        value, end = decode_object(codecs, buf, pos)
-        if value.__class__ is not schema.cls:
-            raise DecodeError(f"expected {name}, the cluster has a {type(value).__name__}", offset=pos)
-        return value, end
-
-    return Spec(name, encode, decode_at_code, java=schema.type_name, joins_key=joined, hashable=schema.hashable)
+    return Spec(
+        schema.cls.__name__,
+        encode,
+        decode,
+        java=schema.type_name,
+        joins_key=joined,
+        hashable=schema.hashable,
+    )
 
 
 # --- errors that say which field it was -------------------------------------------------------------------------------
@@ -240,7 +254,11 @@ def _make_encoder(
         source.line(f"if {differ}:")
         source.line(f"    raise {source.bind('wrong_key', _wrong_key)}({cls})")
     if schema.unknown_fields == "preserve" and not plain:
-        outside = {field_id(each.name): (each.attribute, each.spec) for each in schema.fields if each not in fields}
+        outside = {
+            field_id(each.name): (each.attribute, attrs.evolve(each.spec, encode=_encoder_of(each, known.id)))
+            for each in schema.fields
+            if each not in fields
+        }
         splice = make_splice(
             known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
         )
@@ -258,23 +276,20 @@ def _make_encoder(
         source.line("codecs.depth += 1")
         source.line(f"if codecs.depth > {MAX_ENCODE_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_encode)}()")
-    source.line("start = len(out)")
-    source.line(f"out += {source.bind('BLANK', bytes(HEADER_LENGTH))}")
-    offsets = _encode_fields(source, lines, fields)
-    source.line("footer = len(out) - start")
+    offsets = _encode_fields(source, lines, fields, known.id)
     for index, (width, limit) in enumerate((("B", 1 << 8), ("H", 1 << 16), ("I", None))):
         pack = source.bind(f"pack_footer_{width}", packer(width * len(fields)))
         if limit is None:
             source.line("else:")
         else:
             source.line(f"{'if' if index == 0 else 'elif'} {offsets[-1]} < {limit}:")
-        source.line(f"    out += {pack}({', '.join(offsets)})")
+        source.line(f"    footer = {pack}({', '.join(offsets)})")
         source.line(f"    flags = {FLAGS[width]}")
-    hash_of = source.bind("bytes_hash", bytes_hash)
-    pack_header = source.bind("pack_header_into", pack_header_into)
-    source.line(f"code = {hash_of}(out[start + {HEADER_LENGTH} : start + footer])")
+    source.line(f"end = {HEADER_LENGTH} + len(body)")
+    source.line(f"code = {source.bind('bytes_hash', bytes_hash)}(body)")
+    pack_header = source.bind("pack_header", HEADER.pack)
     source.line(
-        f"{pack_header}(out, start, {OBJECT}, 1, flags, {known.id}, code, len(out) - start, {schema_id}, footer)"
+        f"out += {pack_header}({OBJECT}, 1, flags, {known.id}, code, end + len(footer), {schema_id}, end) + body + footer"
     )
     if nests:
         source.line("codecs.depth -= 1")
@@ -290,9 +305,14 @@ def _make_encoder(
     return source.compile()
 
 
-def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField]) -> list[str]:
-    """Emit the fields; the expressions of their offsets."""
+def _encoder_of(field: ModelField, type_id: int) -> Callable[..., None]:
+    return following_encoder(field.spec, type_id, field_id(field.name)) if field.is_date else field.spec.encode
+
+
+def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], type_id: int) -> list[str]:
+    """Emit the fields, all of whose bytes are joined in ``body``; the expressions of their offsets."""
     offsets: list[str] = []
+    pieces: list[str] = []
     base, fixed = "", HEADER_LENGTH  # where the next field starts: a variable, and bytes of fixed size since
     run: list[tuple[int, ModelField]] = []
 
@@ -300,17 +320,29 @@ def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField]) -
         source.line(text)
         lines[len(source.lines)] = about
 
-    def flush() -> None:
-        if not run:
+    def flush(text: int | None = None) -> None:
+        """Emit one struct call for the numbers that have come, and for the head of the text that follows them."""
+        if not run and text is None:
             return
-        formats = "".join(f"B{field.spec.fixed}" for _, field in run)
-        values = ", ".join(f"{field.spec.code}, f{index}" for index, field in run)
+        formats = "".join(f"B{field.spec.fixed}" for _, field in run) + ("" if text is None else "BI")
+        values = [f"{field.spec.code}, f{index}" for index, field in run]
+        if text is not None:
+            values.append(f"{STRING_CODE}, n{text}")
+        piece = f"r{len(pieces)}"
+        pieces.append(piece)
         pack = source.bind("pack_" + formats.replace("?", "z"), packer(formats))
-        source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
-        emit(f"    out += {pack}({values})", *(field for _, field in run))
-        source.line("else:")
-        for index, field in run:
-            emit(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, out, f{index})", field)
+        packed = f"{piece} = {pack}({', '.join(values)})"
+        if run:
+            source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
+            emit(f"    {packed}", *(field for _, field in run))
+            source.line("else:")
+            source.line(f"    {piece} = {source.bind('bytearray', bytearray)}()")
+            for index, field in run:
+                emit(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, {piece}, f{index})", field)
+            if text is not None:
+                source.line(f"    {piece} += {source.bind('pack_BI', packer('BI'))}({STRING_CODE}, n{text})")
+        else:
+            source.line(packed)
         run.clear()
 
     for index, field in enumerate(fields):
@@ -320,21 +352,38 @@ def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField]) -
             run.append((index, field))
             fixed += 1 + struct.calcsize("<" + field.spec.fixed)
             continue
-        flush()
-        encode = source.bind(f"encode_{index}", field.spec.encode)
+        encode = source.bind(f"encode_{index}", _encoder_of(field, type_id))
+        piece = f"d{index}"
         if field.spec is STRING:
             source.line(f"if f{index}.__class__ is str:")
-            emit(f"    data = f{index}.encode()", field)
-            emit(f"    out += {source.bind('pack_text', packer('BI'))}({STRING_CODE}, len(data))", field)
-            source.line("    out += data")
+            emit(f"    {piece} = f{index}.encode()", field)
             source.line("else:")
-            emit(f"    {encode}(codecs, out, f{index})", field)
+            source.line(f"    {piece} = {source.bind('bytearray', bytearray)}()")
+            emit(f"    {encode}(codecs, {piece}, f{index})", field)
+            source.line(f"    del {piece}[:5]")
+            source.line(f"n{index} = len({piece})")
+            flush(index)
+            head = 5
         else:
-            emit(f"{encode}(codecs, out, f{index})", field)
+            flush()
+            if field.spec.nullable:
+                source.line(f"if f{index} is None:")
+                source.line(f"    {piece} = {source.bind('NULL', bytes((NULL,)))}")
+                source.line("else:")
+                source.depth += 1
+            source.line(f"{piece} = {source.bind('bytearray', bytearray)}()")
+            emit(f"{encode}(codecs, {piece}, f{index})", field)
+            if field.spec.nullable:
+                source.depth -= 1
+            if index + 1 < len(fields):
+                source.line(f"n{index} = len({piece})")
+            head = 0
+        pieces.append(piece)
         if index + 1 < len(fields):
+            source.line(f"p{index + 1} = {offsets[-1]} + n{index}{f' + {head}' if head else ''}")
             base, fixed = f"p{index + 1}", 0
-            source.line(f"{base} = len(out) - start")
     flush()
+    source.line(f"body = {source.bind('join', b''.join)}(({', '.join(pieces)},))")
     return offsets
 
 
@@ -354,34 +403,47 @@ def _make_decoder(
     *,
     joined: bool,
 ) -> Callable[..., tuple[Any, int]]:
+    """Generate a decoder of what stands where the model is declared; it starts at the type code."""
     name = f"decode_{schema.cls.__name__}"
     (schema_id,) = known.schemas
-    other = _make_footer_decoder(schema, fields, known, joined=joined)
+    other = _make_checked_decoder(schema, _make_footer_decoder(schema, fields, known, joined=joined))
+    if not fields:
+        return other
     more = ", key" if joined else ""
     source = Source(name)
     lines: Lines = {}
-    source.line(f"def {name}(codecs, buf, start{more}):")
+    source.line(f"def {name}(codecs, buf, pos{more}):")
     source.depth = 1
     if joined:
         _accept_tuple(source, key_class)
-    unpack = source.bind("unpack_header", unpack_header)
-    source.line(f"code, version, flags, type_id, _, length, schema_id, footer = {unpack}(buf, start)")
-    bound_other = source.bind("decode_other", other)
-    plain = f"schema_id != {schema_id} or flags | {WIDTH_FLAGS} != {FLAGS['I'] | WIDTH_FLAGS}"
-    source.line(f"if type_id != {known.id} or version != 1 or {plain} or start + length > len(buf):")
-    source.line(f"    return {bound_other}(codecs, buf, start{more})")
-    if not fields:
-        source.line(f"return {bound_other}(codecs, buf, start{more})")
-        return source.compile()
+    fallback = f"return {source.bind('decode_other', other)}(codecs, buf, at{more})"
+    unpack_size = source.bind("unpack_size", unpack_uint)
+    struct_error = source.bind("struct_error", struct.error)
+    source.line("at = start = pos")
+    source.line("after = shift = 0")
+    source.line("try:")
+    source.line(f"    if buf[pos] == {WRAPPED}:  # what a server sends at the top level and inside collections")
+    source.line("        start = pos + 5")
+    source.line(f"        after = start + 4 + {unpack_size}(buf, pos + 1)[0]")
+    source.line(f"        shift = {unpack_size}(buf, after - 4)[0]")
+    source.line(
+        f"    kind, flags, type_id, length, schema_id, footer = {source.bind('unpack_start', unpack_start)}(buf, start)"
+    )
+    source.line(f"except {struct_error}:")
+    source.line(f"    {fallback}")
+    source.line("stop = start + length")
+    source.line(
+        f"if type_id != {known.id} or schema_id != {schema_id} or kind != {OBJECT | 1 << 8}"
+        f" or flags | {WIDTH_FLAGS} != {FLAGS['I'] | WIDTH_FLAGS} or shift or stop > (after - 4 if after else len(buf)):"
+    )
+    source.line(f"    {fallback}")
     nests = _nests(fields)
     if nests:
         source.line("codecs.depth += 1")
         source.line(f"if codecs.depth > {MAX_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
-    source.line(f"pos = start + {HEADER_LENGTH}")
-    fallback = f"return {bound_other}(codecs, buf, start{more})"
-    if nests:
         fallback = f"codecs.depth -= 1; {fallback}"
+    source.line(f"pos = start + {HEADER_LENGTH}")
     source.line("try:")
     source.depth = 2
     _decode_fields(source, lines, fields, fallback)
@@ -394,19 +456,52 @@ def _make_decoder(
     if nests:
         source.line("codecs.depth -= 1")
     _construct(source, schema, fields, joined=joined)
-    source.line("return result, start + length")
+    source.line("return result, after or stop")
     return source.compile()
 
 
+def _make_checked_decoder(schema: Schema, decode: Callable[..., tuple[Any, int]]) -> Callable[..., tuple[Any, int]]:
+    """The decoder of whatever stands where the model is declared, by the one of an object at its 0x67."""
+    name = schema.cls.__name__
+
+    def decode_at_code(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+        code = buf[pos]
+        if code == WRAPPED:
+            (length,) = unpack_uint(buf, pos + 1)
+            end = pos + 5 + length
+            (offset,) = unpack_uint(buf, end)
+            if offset + HEADER_LENGTH > length:
+                raise DecodeError(f"a wrapped object of {length} bytes that starts at byte {offset}", offset=pos)
+            start = pos + 5 + offset
+            if start + unpack_uint(buf, start + LENGTH_AT)[0] > end:
+                raise DecodeError("a wrapped object is longer than what it is wrapped in", offset=pos)
+            return decode(codecs, buf, start, *key)[0], end + 4
+        if code == OBJECT:
+            return decode(codecs, buf, pos, *key)
+        if code == NULL:
+            raise DecodeError(f"null where {name} is declared", offset=pos)
+        value, end = decode_object(codecs, buf, pos)
+        if value.__class__ is not schema.cls:
+            raise DecodeError(f"expected {name}, the cluster has a {type(value).__name__}", offset=pos)
+        return value, end
+
+    return decode_at_code
+
+
 def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> None:
+    """Emit the fields: numbers and the text behind them are one struct call."""
     index = 0
     while index < len(fields):
         run: list[tuple[int, ModelField]] = []
         while index < len(fields) and fields[index].spec.fixed is not None and not fields[index].spec.nullable:
             run.append((index, fields[index]))
             index += 1
+        text = index if index < len(fields) and fields[index].spec is STRING else None
+        if text is not None:
+            run.append((text, fields[text]))
+            index += 1
         if run:
-            formats = "".join(f"B{'B' if field.spec.fixed == '?' else field.spec.fixed}" for _, field in run)
+            formats = "".join(f"B{_format(field)}" for _, field in run)
             size = struct.calcsize("<" + formats)
             # A null near the end of the buffer makes the run reach behind it.
             source.line(f"if pos + {size} > len(buf):")
@@ -415,24 +510,33 @@ def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], f
             source.line(f"{targets} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
             source.line(f"if {' or '.join(f't{at} != {field.spec.code}' for at, field in run)}:")
             source.line(f"    {fallback}")
-            source.line(f"pos += {size}")
+            if text is None:
+                source.line(f"pos += {size}")
+            else:
+                source.line(f"begin = pos + {size}")
+                source.line(f"pos = begin + f{text}")
+                source.line(f"f{text} = buf[begin:pos].decode()")
             for at, field in run:
                 if field.spec.fixed == "?":
                     source.line(f"f{at} = f{at} == 1")
             continue
         field = fields[index]
         decode = source.bind(f"decode_{index}", field.spec.decode)
-        if field.spec is STRING:
-            source.line(f"if buf[pos] == {STRING_CODE}:")
-            source.line(f"    at = pos + 5 + {source.bind('unpack_uint', unpack_uint)}(buf, pos + 1)[0]")
-            source.line(f"    f{index} = buf[pos + 5 : at].decode()")
-            source.line("    pos = at")
+        if field.spec.nullable:
+            source.line(f"if buf[pos] == {NULL}:")
+            source.line(f"    f{index} = None")
+            source.line("    pos += 1")
             source.line("else:")
             source.line(f"    f{index}, pos = {decode}(codecs, buf, pos)")
         else:
             source.line(f"f{index}, pos = {decode}(codecs, buf, pos)")
         lines[len(source.lines)] = (field,)
         index += 1
+
+
+def _format(field: ModelField) -> str:
+    """How a field's payload begins, in a run: a text with its length; a boolean as a byte, since only 1 is true."""
+    return "I" if field.spec is STRING else "B" if field.spec.fixed == "?" else field.spec.fixed or ""
 
 
 def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, joined: bool) -> None:
@@ -491,7 +595,7 @@ def _make_footer_decoder(
     own = {each for field in fields for each in ids[id(field)]}
     everywhere = {each for found in ids.values() for each in found}
     cls = schema.cls
-    construct = _make_constructor(schema)
+    construct = make_constructor(schema)
 
     def read_field(
         codecs: Codecs, buf: bytes, start: int, spans: Mapping[int, tuple[int, int]], field: ModelField
@@ -555,7 +659,8 @@ def _make_footer_decoder(
     return decode_other
 
 
-def _make_constructor(schema: Schema) -> Callable[[dict[str, Any]], Any]:
+def make_constructor(schema: Schema) -> Callable[[dict[str, Any]], Any]:
+    """The function that makes an object of what its constructor takes, by parameter."""
     cls: Any = schema.cls
     if not schema.bare_init:
         return lambda arguments: cls(**arguments)

@@ -4,19 +4,24 @@ import dataclasses
 import datetime
 import decimal
 import inspect
+import re
 import types
 import typing
 import uuid
+import weakref
+from array import array
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Annotated, Any, Final, Literal, TypeGuard, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeGuard, TypeVar, Union, overload
+from weakref import WeakKeyDictionary
 
 import attrs
-from typing_extensions import dataclass_transform
+from typing_extensions import TypeForm, dataclass_transform
 
 from ignitemap.exceptions import DecodeError, EncodeTypeError, ModelError
 from ignitemap.models.codecs import ModelCodec, make_codec, make_key_codec, make_key_reader
 from ignitemap.models.fields import Array, FieldOptions, SqlColumn, check_marker, field, key, options_of
+from ignitemap.models.generics import binding_of_field, bindings_of, parameters_of, substitute
 from ignitemap.models.schema import (
     ModelField,
     ModelOptions,
@@ -25,12 +30,13 @@ from ignitemap.models.schema import (
     UnknownPolicy,
     ignite_name,
     make_schema,
+    simple_name,
 )
 from ignitemap.models.unknown import ATTRIBUTE, add_attribute, holds_unknown
 from ignitemap.protocol.binary_type import BinaryType
-from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, decode_object, optional
+from ignitemap.protocol.codecs import ANY, Codecs, Decoder, Encoder, Spec, decode_object, encode_object, optional
 from ignitemap.protocol.hashing import field_id, type_id
-from ignitemap.protocol.types.arrays import BYTES, array_of
+from ignitemap.protocol.types.arrays import BYTES, array_of, enum_array_of, object_array_of
 from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, tuple_of, tuple_shape
 from ignitemap.protocol.types.decimal import DECIMAL
 from ignitemap.protocol.types.enums import EnumCodec, enum_of, make_enum_codec
@@ -40,7 +46,10 @@ from ignitemap.protocol.types.temporal import DATE, TIME, TIMEDELTA, TIMESTAMP, 
 from ignitemap.protocol.types.text import STRING
 from ignitemap.protocol.types.uuid import UUID
 
-__all__ = ["Model", "Registry", "default_registry", "enum_", "key_class", "model"]
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+__all__ = ["Model", "Registry", "default_registry", "enum_", "key_class", "model", "structure", "unstructure"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -48,6 +57,23 @@ E = TypeVar("E", bound=type[Enum])
 
 ENUM: Final = 28
 OBJECT: Final = 103
+
+
+def _encode_array(codecs: Codecs, out: bytearray, value: Any) -> None:
+    if not isinstance(value, array):
+        raise EncodeTypeError(f"expected array.array, got a Python {type(value).__qualname__}")
+    encode_object(codecs, out, value)
+
+
+def _decode_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+    value, end = decode_object(codecs, buf, pos)
+    if value.__class__ is not array:
+        raise DecodeError(f"expected an array of numbers, the cluster has a {type(value).__name__}", offset=pos)
+    return value, end
+
+
+# Only an array itself says which type of array it is.
+ARRAY: Final[Spec[Any]] = Spec("array", _encode_array, _decode_array, hashable=False)
 
 PLAIN: dict[Any, Spec[Any]] = {
     int: LONG,
@@ -68,6 +94,7 @@ PLAIN: dict[Any, Spec[Any]] = {
     frozenset: frozenset_of(ANY),
     tuple: tuple_of(ANY),
     dict: dict_of(ANY, ANY),
+    array: ARRAY,
 }
 
 
@@ -78,6 +105,8 @@ class Model:
     registry: "Registry"
     cls: type
     options: ModelOptions
+    arguments: tuple[Any, ...] = attrs.field(default=(), kw_only=True)
+    """What a generic class has in brackets."""
     _schema: Schema | None = None
     _codec: ModelCodec | None = None
     _key_model: "Model | None" = None
@@ -87,6 +116,12 @@ class Model:
     _ordered: dict[tuple[int, ...], Spec[Any]] = attrs.field(factory=dict[tuple[int, ...], Spec[Any]])
     _key_of: Callable[[Any], Any] | None = None
     _resolving: bool = False
+
+    @property
+    def hint(self) -> Any:
+        """What names the model in a type hint: the class, or the generic class with its arguments."""
+        cls: Any = self.cls
+        return cls[self.arguments] if self.arguments else cls
 
     @property
     def type_name(self) -> str:
@@ -192,12 +227,14 @@ class Model:
 
     def _fields(self) -> tuple[ModelField, ...]:
         hints = _hints(self.cls, self.registry.namesakes(self.cls.__module__))
+        bindings = bindings_of(self.cls, self.arguments, self.cls.__name__)
         made: list[ModelField] = []
         for each in _attributes(self.cls):
             path = f"{self.cls.__name__}.{each.attribute}"
             hint = hints.get(each.attribute, each.type)
             if hint is None:
                 raise ModelError(f"{path} has no type hint", path=path)
+            hint = substitute(hint, binding_of_field(self.cls, each.attribute, bindings), path)
             marks = _marks(hint)
             for mark in marks:
                 check_marker(mark, path)
@@ -213,6 +250,8 @@ class Model:
                     each.required,
                     each.keyword_only,
                     each.in_constructor,
+                    hint,
+                    is_date=_is_date(hint),
                 )
             )
         _check_constructor(self.cls, made)
@@ -220,7 +259,7 @@ class Model:
 
     def _make_key_model(self) -> "Model":
         fields = self.schema.key_fields
-        name = f"{self.cls.__name__}Key"
+        name = f"{simple_name(self.type_name) if self.arguments else self.cls.__name__}Key"
         hints = {each.attribute: each.spec for each in fields}
 
         def body(namespace: dict[str, Any]) -> None:
@@ -262,7 +301,10 @@ class Registry:
     """Models and enums of one program, or of one part of it. ``ig.model`` uses a default one."""
 
     def __init__(self) -> None:
-        self._models: dict[type, Model] = {}
+        self._models: dict[Any, Model] = {}
+        self._generics: dict[type, ModelOptions] = {}
+        """Generic models, of which each set of arguments makes one in ``_models``."""
+        self._converter: Converter | None = None
         self._by_type_id: dict[int, Model] = {}
         self._enums: dict[type, EnumCodec[Any]] = {}
         self._enum_by_id: dict[int, EnumCodec[Any]] = {}
@@ -284,23 +326,31 @@ class Registry:
         rename: Rename = None,
         unknown_fields: UnknownPolicy | None = None,
         key_type_name: str | None = None,
+        sql_schema: str | None = None,
+        table: str | None = None,
     ) -> Callable[[C], C]: ...
     @dataclass_transform(field_specifiers=(attrs.field, field, key))
     def model(self, cls: Any = None, /, **options: Any) -> Any:
-        """Register a class; as ``ig.model``."""
+        """Register a class; as ``ig.model(registry=...)``, which mypy knows the constructor of, and of this it does not."""
         return _decorate(self, cls, options)
 
-    def enum(self, *, type_name: str | None = None) -> Callable[[E], E]:
-        """Register an enum class under a type name; without it a class is registered under its own name when used."""
+    @overload
+    def enum(self, cls: E, /) -> E: ...
+    @overload
+    def enum(self, /, *, type_name: str | None = None) -> Callable[[E], E]: ...
+    def enum(self, cls: Any = None, /, *, type_name: str | None = None) -> Any:
+        """Register an enum class; as ``ig.enum``."""
 
-        def register(cls: E) -> E:
+        def register(cls: Any) -> Any:
+            if not (isinstance(cls, type) and issubclass(cls, Enum)):
+                raise ModelError(f"{cls!r} is no enum class")
             self._add_enum(cls, type_name or cls.__name__)
             return cls
 
-        return register
+        return register if cls is None else register(cls)
 
-    def add(self, cls: type, options: ModelOptions) -> Model:
-        """Register a class. Raises ModelError."""
+    def add(self, cls: Any, options: ModelOptions) -> Any:
+        """Register a class, and return it as it has become. Raises ModelError."""
         if options.unknown_fields not in {None, "preserve", "ignore", "forbid"}:
             raise ModelError(f"unknown_fields is preserve, ignore or forbid, not {options.unknown_fields!r}")
         if "__attrs_attrs__" not in cls.__dict__ and "__dataclass_fields__" not in cls.__dict__:
@@ -312,8 +362,17 @@ class Registry:
                 " let ig.model define it, or say unknown_fields='ignore' or 'forbid'",
                 path=cls.__name__,
             )
+        if cls not in _homes or _homes[cls]() is None:
+            _homes[cls] = weakref.ref(self)  # which has the class, and would keep it alive for ever
+        if parameters_of(cls):
+            return self._add_generic(cls, options)
+        self._define(Model(self, cls, options))
+        return cls
+
+    def _define(self, entry: Model) -> Model:
+        """Enter a model, unless something is wrong with its class."""
         models, by_type_id = self._models.copy(), self._by_type_id.copy()
-        entry = self._enter(Model(self, cls, options))
+        self._enter(entry)
         try:
             entry.codec  # noqa: B018 - what is wrong with a class shows where it is defined
         except _UnresolvedError:
@@ -321,9 +380,69 @@ class Registry:
         except ModelError:
             for now, before in ((self._models, models), (self._by_type_id, by_type_id)):
                 now.clear()
-                now.update(before)  # type: ignore[arg-type]  # each with its own kind
+                now.update(before)
             raise
         return entry
+
+    def _add_generic(self, cls: Any, options: ModelOptions) -> Any:
+        """Remember a generic class; what its hints say without its parameters is checked now."""
+        for each in parameters_of(cls):
+            if not isinstance(each, TypeVar):
+                raise ModelError(
+                    f"{cls.__name__}: {each!r} is no TypeVar, and Ignite has nothing like it", path=cls.__name__
+                )
+        for known, its in self._generics.items():
+            if _same_place(known, cls):  # defined again, as notebooks do
+                del self._generics[known]
+                break
+            if (its.type_name or known.__name__) == (options.type_name or cls.__name__):
+                raise _taken(cls, known, options.type_name or cls.__name__)
+        self._generics[cls] = options
+        try:
+            hints = _hints(cls, self.namesakes(cls.__module__))
+            for each in _attributes(cls):
+                hint = hints.get(each.attribute, each.type)
+                if not parameters_of(hint):
+                    self.spec(hint, path=f"{cls.__name__}.{each.attribute}")
+        except _UnresolvedError:
+            pass
+        except ModelError:
+            del self._generics[cls]
+            raise
+        return cls
+
+    def add_arguments(self, hint: Any, options: ModelOptions | None = None, *, path: str = "the type") -> Model:
+        """The model of a generic class with its arguments, registered when it is first met. Raises ModelError."""
+        cls: Any = typing.get_origin(hint)
+        arguments = tuple(map(_canonical, typing.get_args(hint)))
+        hint = cls[arguments]
+        known = self._models.get(hint)
+        if known is not None and options is None:
+            return known
+        if options is None:
+            options = self._generics[cls]
+            names = "_".join(self._argument_name(each, path) for each in arguments)
+            cache = options.cache or cls.__name__.lower()
+            options = attrs.evolve(
+                options,
+                type_name=f"{options.type_name or cls.__name__}_{names}",
+                cache=f"{cache}_{names.lower()}",
+                key_type_name=options.key_type_name and f"{options.key_type_name}_{names}",
+                table=options.table and f"{options.table}_{names}",
+            )
+        elif known is not None:  # named anew
+            self._models.pop(hint)
+            self._by_type_id.pop(type_id(known.type_name), None)
+        return self._define(Model(self, cls, options, arguments=arguments))
+
+    def _argument_name(self, hint: Any, path: str) -> str:
+        """What an argument adds to the name of a generic model."""
+        if parameters_of(hint):
+            raise ModelError(f"{path}: the type parameter {hint} is unbound", path=path)
+        spec = self.spec(hint, path=path)
+        model = self.find(hint)
+        name = spec.name.replace("[]", " array") if model is None else simple_name(model.type_name)
+        return re.sub(r"\W+", "_", name).strip("_")
 
     def add_key_class(self, cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Model:
         """Register the class of a model's keys, whose fields are known."""
@@ -332,14 +451,21 @@ class Registry:
     def _enter(self, entry: Model) -> Model:
         number = type_id(entry.type_name)
         known = self._by_type_id.get(number)
-        if known is not None and not (_same_place(known.cls, entry.cls) and known.key_of_model == entry.key_of_model):
-            raise _taken(entry.cls, known.cls, entry.type_name)
+        if known is not None:
+            if known.cls is entry.cls and known.arguments != entry.arguments:
+                raise ModelError(
+                    f"{known.hint} and {entry.hint} would both be named {entry.type_name}: name one of them,"
+                    f" ig.model(type_name=...)({entry.cls.__name__}[...])",
+                    path=entry.cls.__name__,
+                )
+            if not _same_place(known.cls, entry.cls) or known.key_of_model != entry.key_of_model:
+                raise _taken(entry.cls, known.cls, entry.type_name)
         enum = self._enum_by_id.get(number)
         if enum is not None:
             raise _taken(entry.cls, enum.cls, entry.type_name)
         if known is not None:  # defined again, as notebooks do
-            self._models.pop(known.cls, None)
-        self._models[entry.cls] = entry
+            self._models.pop(known.hint, None)
+        self._models[entry.hint] = entry
         self._by_type_id[number] = entry
         return entry
 
@@ -359,9 +485,18 @@ class Registry:
 
     # --- look-up ----------------------------------------------------------------------------------------------------
 
+    def is_generic(self, cls: Any) -> bool:
+        """Whether a class is a model once it is told of what."""
+        return isinstance(cls, type) and cls in self._generics
+
     def find(self, cls: Any) -> Model | None:
-        """The model of a class, None for a class that is none."""
-        return self._models.get(cls) if isinstance(cls, type) else None
+        """The model of a class, or of a generic class with its arguments; None for what is none.
+
+        Raises ModelError for arguments that Ignite doesn't hold.
+        """
+        if isinstance(cls, type):
+            return self._models.get(cls)
+        return self.add_arguments(cls) if self.is_generic(typing.get_origin(cls)) else None
 
     def encoder_for(self, cls: type) -> Encoder | None:
         """The encoder of a registered class, or of an enum class."""
@@ -370,7 +505,7 @@ class Registry:
             return entry.codec.whole.encode
         if issubclass(cls, Enum):
             return (self._enums.get(cls) or self._add_enum(cls, cls.__name__)).encode
-        return None
+        return _refuse_generic if cls in self._generics else None
 
     # A client remembers the two below, so that they look the class up each time: it may be defined again.
 
@@ -398,7 +533,8 @@ class Registry:
 
     def namesakes(self, module: str) -> dict[str, type]:
         """The models of a module by name: a hint may name one that is local to a function."""
-        return {cls.__name__: cls for cls in self._models if cls.__module__ == module}
+        classes = [*self._generics, *(entry.cls for entry in self._models.values())]
+        return {cls.__name__: cls for cls in classes if cls.__module__ == module}
 
     def spec(self, hint: Any, *, path: str = "the type") -> Spec[Any]:
         """What a type hint, or a spec, is to Ignite. Raises ModelError for a hint that is nothing to it."""
@@ -420,7 +556,9 @@ class Registry:
         if origin in {Union, types.UnionType}:
             return self._union(typing.get_args(hint), path)
         if origin is not None:
-            return self._generic(origin, typing.get_args(hint), path)
+            return self._generic(hint, path)
+        if isinstance(hint, TypeVar):
+            raise ModelError(f"{path}: the type parameter {hint} is unbound", path=path)
         if isinstance(hint, typing.NewType):
             return self.spec(hint.__supertype__, path=path)
         alias = getattr(hint, "__value__", None)
@@ -445,7 +583,14 @@ class Registry:
         if typing.get_origin(hint) is not list:
             raise ModelError(f"{path}: Array goes with a list[...]", path=path)
         (item,) = typing.get_args(hint)
-        return array_of(self.spec(item, path=f"{path}[]"))
+        spec = self.spec(item, path=f"{path}[]")
+        # Java gives an array of a class the class, and reads none other into a field of such an array.
+        cls, _ = _without_none(item)
+        if spec.java is not None and spec.code == ENUM:
+            return enum_array_of(spec, type_id(spec.java))
+        if spec.java is not None and self.find(cls) is not None:
+            return object_array_of(spec, type_id(spec.java))
+        return array_of(spec)
 
     def _union(self, members: Sequence[Any], path: str) -> Spec[Any]:
         some = [member for member in members if member is not type(None)]
@@ -459,16 +604,25 @@ class Registry:
         told_apart = {
             spec.java if spec.code in {ENUM, OBJECT} else spec.code for spec in specs if spec is not TIMEDELTA
         }
-        if not all(isinstance(member, type) for member in some) or len(told_apart) < len(specs):
+        classes = [member if isinstance(member, type) else self._generic_class(member) for member in some]
+        if None in classes or len({*classes}) < len(classes) or None in told_apart or len(told_apart) < len(specs):
             raise ModelError(f"{path}: the members of a union must be told apart by their Ignite types", path=path)
-        union = _union_spec(some, specs)
+        union = _union_spec([cls for cls in classes if cls is not None], specs)
         return optional(union) if nullable else union
 
-    def _generic(self, origin: Any, arguments: tuple[Any, ...], path: str) -> Spec[Any]:
+    def _generic_class(self, hint: Any) -> type | None:
+        model = self.find(hint)
+        return None if model is None else model.cls
+
+    def _generic(self, hint: Any, path: str) -> Spec[Any]:
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+
         def item(position: int) -> Spec[Any]:
             return self.spec(arguments[position], path=f"{path}[{position}]") if arguments else ANY
 
         match origin:
+            case _ if self.is_generic(origin):
+                return self.add_arguments(hint, path=path).spec()
             case _ if origin is list:
                 return list_of(item(0))
             case _ if origin is set:
@@ -486,8 +640,8 @@ class Registry:
                 if len(kinds) == 1:
                     return self.spec(kinds.pop(), path=path)
             case _:
-                pass
-        raise ModelError(f"{path}: {origin!r} is nothing that Ignite holds", path=path)
+                return self._foreign(hint, path)
+        raise ModelError(f"{path}: the choices of a Literal must be of one type", path=path)
 
     def _class(self, cls: type, path: str) -> Spec[Any]:
         entry = self._models.get(cls)
@@ -496,14 +650,76 @@ class Registry:
         if issubclass(cls, Enum):
             codec = self._enums.get(cls) or self._add_enum(cls, cls.__name__)
             return enum_of(cls, codec.known.name)
-        raise ModelError(
-            f"{path}: {cls.__module__}.{cls.__qualname__} is nothing that Ignite holds; is @ig.model missing?",
-            path=path,
-        )
+        if cls in self._generics:
+            raise ModelError(f"{path}: {cls.__name__} is generic: say of what, such as {cls.__name__}[int]", path=path)
+        return self._foreign(cls, path)
+
+    def _foreign(self, hint: Any, path: str) -> Spec[Any]:
+        """The type of what only the user's hooks know."""
+        from ignitemap.models.converter import foreign_spec  # noqa: PLC0415 - as in `converter`
+
+        try:
+            spec = foreign_spec(self.converter, hint, lambda inner: self.spec(inner, path=path))
+        except ModelError as error:
+            raise ModelError(f"{path}: {error.message}", path=path) from None
+        if spec is None:
+            cls = typing.get_origin(hint) or hint
+            name = f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else repr(cls)
+            raise ModelError(
+                f"{path}: {name} is nothing that Ignite holds; is @ig.model missing? Or give the registry's converter"
+                " hooks for it, register_unstructure_hook and register_structure_hook",
+                path=path,
+            )
+        return spec
+
+    # --- plain values -----------------------------------------------------------------------------------------------
+
+    @property
+    def converter(self) -> "Converter":
+        """The cattrs converter of the registry: register hooks here for classes that Ignite has no type for.
+
+            registry.converter.register_unstructure_hook(Money, lambda money: money.text())
+            registry.converter.register_structure_hook(Money, lambda text, _: Money(text))
+
+        It needs both, before the class is used in a hint. What the first one gives is what is stored; its return
+        annotation, or the class that it is, says as which Ignite type. `structure` and `unstructure` use them too.
+        """
+        if self._converter is None:
+            # cattrs makes an import a tenth slower, and few programs need it.
+            from ignitemap.models.converter import make_converter  # noqa: PLC0415
+
+            self._converter = make_converter(self._schema_of)
+        return self._converter
+
+    def _schema_of(self, hint: Any) -> Schema | None:
+        model = self.find(hint)
+        return None if model is None else model.schema
+
+    def unstructure(self, value: Any, /) -> Any:
+        """As ``ig.unstructure``."""
+        from ignitemap.models.converter import unstructure  # noqa: PLC0415 - as in `converter`
+
+        return unstructure(self.converter, value)
+
+    @overload
+    def structure(self, value: Any, cls: type[T], /) -> T: ...
+    @overload
+    def structure(self, value: Any, cls: TypeForm[T], /) -> T: ...
+    def structure(self, value: Any, cls: Any, /) -> Any:
+        """As ``ig.structure``."""
+        from ignitemap.models.converter import structure  # noqa: PLC0415 - as in `converter`
+
+        return structure(self.converter, value, cls)
 
 
 class _UnresolvedError(ModelError):
     """A name in a hint is not defined yet."""
+
+
+def _refuse_generic(codecs: Codecs, out: bytearray, value: Any) -> None:
+    """Refuse an object of a generic class that nothing declares: the object does not know its arguments."""
+    name = type(value).__name__
+    raise EncodeTypeError(f"{name} is generic: declare of what, such as {name}[int]")
 
 
 def _union_spec(classes: Sequence[type], specs: Sequence[Spec[Any]]) -> Spec[Any]:
@@ -511,14 +727,25 @@ def _union_spec(classes: Sequence[type], specs: Sequence[Spec[Any]]) -> Spec[Any
     name = " or ".join(spec.name for spec in specs)
     by_class = dict(zip(classes, specs, strict=True))
     accepted = {*classes, Timestamp} if datetime.datetime in by_class else {*classes}
+    # What is a class of Python's own, or a model, is read untyped by its type. Hooks are asked by the type code.
+    foreign = {
+        spec.code: spec for cls, spec in by_class.items() if cls not in PLAIN and spec.code not in {ENUM, OBJECT}
+    }
+    derived = tuple(cls for cls, spec in by_class.items() if spec in foreign.values())
 
     def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
         spec = by_class.get(value.__class__)
+        if spec is None and isinstance(value, derived):  # as a PosixPath is a Path
+            spec = next(by_class[cls] for cls in derived if isinstance(value, cls))
         if spec is None:
             raise EncodeTypeError(f"expected {name}, got a Python {type(value).__qualname__}")
         spec.encode(codecs, out, value)
 
     def decode(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+        hooked = foreign.get(buf[pos])
+        if hooked is not None:
+            made: tuple[Any, int] = hooked.decode(codecs, buf, pos)
+            return made
         value, end = decode_object(codecs, buf, pos)
         if value.__class__ not in accepted:
             found = "null" if value is None else f"a {type(value).__name__}"
@@ -539,6 +766,44 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
         if len(some) == 1:
             return some[0], True
     return hint, False
+
+
+def _canonical(hint: Any) -> Any:
+    """A hint as the simplest one that is the same to Ignite: an argument of a generic model has one name."""
+    if isinstance(hint, typing.NewType):
+        return _canonical(hint.__supertype__)
+    alias = getattr(hint, "__value__", None)
+    if alias is not None and not isinstance(hint, type):
+        return _canonical(alias)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        inner = _canonical(arguments[0])
+        mark = next((each for each in arguments[1:] if _says_type(each)), None)
+        return inner if mark is None or PLAIN.get(inner) is mark else Annotated[inner, mark]
+    if origin is Literal:
+        kinds: set[Any] = {type(argument) for argument in arguments}
+        return kinds.pop() if len(kinds) == 1 else hint
+    if origin is None or any(isinstance(each, list) for each in arguments):
+        return hint
+    if origin in {Union, types.UnionType}:
+        return Union[tuple(map(_canonical, arguments))]  # noqa: UP007 - of how many is known when it runs
+    return origin[tuple(map(_canonical, arguments))]
+
+
+def _says_type(mark: Any) -> bool:
+    """Whether a mark inside a hint decides about the Ignite type."""
+    return _is_spec(mark) or mark is Array or isinstance(mark, Array)
+
+
+def _is_date(hint: Any) -> bool:
+    """Whether a hint says no more than that a field is a date, or a date or None."""
+    hint, _ = _without_none(getattr(hint, "__value__", hint))
+    if typing.get_origin(hint) is Annotated:
+        inner, *marks = typing.get_args(hint)
+        return not any(map(_is_spec, marks)) and _is_date(inner)
+    if isinstance(hint, typing.NewType):
+        return _is_date(hint.__supertype__)
+    return hint is datetime.date
 
 
 def _marks(hint: Any) -> list[Any]:
@@ -618,9 +883,12 @@ def _attributes(cls: type) -> list[_Attribute]:
 
 def _decorate(registry: Registry, cls: Any, options: dict[str, Any]) -> Any:
     def decorate(cls: Any) -> Any:
+        if registry.is_generic(typing.get_origin(cls)):
+            registry.add_arguments(cls, ModelOptions(**options))
+            return cls
         if not isinstance(cls, type):
             raise ModelError(f"a model is a class, not {type(cls).__name__}")
-        return registry.add(cls, ModelOptions(**options)).cls
+        return registry.add(cls, ModelOptions(**options))
 
     return decorate if cls is None else decorate(cls)
 
@@ -630,6 +898,21 @@ def _same_place(one: type, other: type) -> bool:
 
 
 default_registry = Registry()
+"""Where models are registered, and looked for, that name no registry; clients that name none have it."""
+
+_homes: WeakKeyDictionary[type, "weakref.ref[Registry]"] = WeakKeyDictionary()
+"""The registry that each model was registered in first: ``ig.key_class(Model)`` need not name it."""
+
+
+def _home(cls: Any, registry: Registry | None) -> Registry:
+    """The registry to look in: the one that is named, else the default one where it knows the class, else the class's."""
+    if registry is not None:
+        return registry
+    origin = typing.get_origin(cls) or cls
+    if not isinstance(origin, type) or default_registry.find(cls) is not None:
+        return default_registry
+    home = _homes.get(origin)
+    return (None if home is None else home()) or default_registry
 
 
 @overload
@@ -642,6 +925,8 @@ def model(
     rename: Rename = None,
     unknown_fields: UnknownPolicy | None = None,
     key_type_name: str | None = None,
+    sql_schema: str | None = None,
+    table: str | None = None,
     registry: Registry | None = None,
 ) -> Callable[[C], C]: ...
 @dataclass_transform(field_specifiers=(attrs.field, field, key))
@@ -662,6 +947,10 @@ def model(cls: Any = None, /, *, registry: Registry | None = None, **options: An
             class or a dataclass already has no such place; the default is ``"ignore"`` there, and ``"preserve"`` a
             ModelError.
         key_type_name: The Ignite type of keys that are made of several fields; ``<type_name>Key`` by default.
+        sql_schema: The SQL schema of caches that are created for the class; by default the cache's name, exactly as it is
+            written. Ignite takes a name in upper case, unless it stands in quotes: ``'"Sales"'``.
+        table: The name of the SQL table in such caches, which Ignite takes in upper case; the last part of the type name by
+            default.
         registry: Where the class is registered; a default registry by default.
 
     Raises ModelError for a class that can't be a model: an unsupported hint, a name that is taken, two fields whose
@@ -670,9 +959,24 @@ def model(cls: Any = None, /, *, registry: Registry | None = None, **options: An
     return _decorate(default_registry if registry is None else registry, cls, options)
 
 
-def enum_(*, type_name: str | None = None, registry: Registry | None = None) -> Callable[[E], E]:
-    """Name an enum's Ignite type. Enums without it are registered under their class name when they are used."""
-    return (default_registry if registry is None else registry).enum(type_name=type_name)
+@overload
+def enum_(cls: E, /) -> E: ...
+@overload
+def enum_(*, type_name: str | None = None, registry: Registry | None = None) -> Callable[[E], E]: ...
+def enum_(cls: Any = None, /, *, type_name: str | None = None, registry: Registry | None = None) -> Any:
+    """Name an enum's Ignite type. Enums without it are registered under their class name when they are used.
+
+    A member travels as its place among the members, as in Java; its name is what the cluster knows it by.
+
+    Args:
+        cls: The class, where the decorator is written without brackets.
+        type_name: The Ignite type, a Java class name where Java reads it too; the class's name by default.
+        registry: Where the class is registered; a default registry by default.
+
+    Raises ModelError for a name that is taken, and for what is no enum class.
+    """
+    registered = (default_registry if registry is None else registry).enum(type_name=type_name)
+    return registered if cls is None else registered(cls)
 
 
 def key_class(cls: type, *, registry: Registry | None = None) -> type:
@@ -680,8 +984,45 @@ def key_class(cls: type, *, registry: Registry | None = None) -> type:
 
     Raises ModelError for a class that is no model, or has fewer than two key fields.
     """
-    entry = (default_registry if registry is None else registry).find(cls)
+    entry = _home(cls, registry).find(cls)
     made = None if entry is None else entry.key_class
     if made is None:
         raise ModelError(f"{cls.__name__} has no key of several fields", path=cls.__name__)
     return made
+
+
+def unstructure(value: Any, /, *, registry: Registry | None = None) -> Any:
+    """A value as what ``json.dumps`` takes: models as dicts of their fields, a date as text, and so on.
+
+        json.dumps(ig.unstructure(person))
+
+    Fields that an object has beyond its class (``_ignite_unknown``) are left out. ``structure`` is the way back.
+
+    Args:
+        value: A model, or anything that a model can hold.
+        registry: Whose models and hooks count; by default the one that the model is registered in.
+
+    Raises EncodeError for a value of a class that the registry's converter has no hook for.
+    """
+    return _home(type(value), registry).unstructure(value)
+
+
+@overload
+def structure(value: Any, cls: type[T], /, *, registry: Registry | None = None) -> T: ...
+@overload
+def structure(value: Any, cls: TypeForm[T], /, *, registry: Registry | None = None) -> T: ...
+def structure(value: Any, cls: Any, /, *, registry: Registry | None = None) -> Any:
+    """A model, or another type, made of plain data: ``ig.structure(await request.json(), Person)``.
+
+    Takes what ``unstructure`` gives, fresh or by way of JSON. Nothing is guessed: a number in text is no int. Fields
+    that are missing get the class's default, fields that the class doesn't have are passed over, unless the model says
+    ``unknown_fields="forbid"``.
+
+    Args:
+        value: The data.
+        cls: A model, or any other hint of a field: ``list[Person]``, ``Box[int]``, ``datetime | None``.
+        registry: Whose models and hooks count; by default the one that the model is registered in.
+
+    Raises StructureError, which is a ValueError, with the path to what does not fit.
+    """
+    return _home(cls, registry).structure(value, cls)

@@ -1,8 +1,12 @@
 """What can be a model, and what is wrong with a class, shows where the class is defined."""
 
+import array
+import copy
 import dataclasses
 import datetime as dt
 import enum
+import pickle
+import struct
 import typing
 import uuid
 from decimal import Decimal
@@ -14,8 +18,12 @@ from typing_extensions import TypeAliasType
 
 import ignitemap as ig
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeOverflowError, EncodeTypeError, EncodeValueError
+from ignitemap.models.unknown import UnknownFields
+from ignitemap.protocol.binary_type import Field
 from ignitemap.protocol.codecs import Codecs, SchemaMissing
+from ignitemap.protocol.hashing import type_id
 from ignitemap.protocol.types import mapping_codecs
+from ignitemap.protocol.types.binary_object import BinaryObject
 
 UserId = NewType("UserId", int)
 
@@ -131,6 +139,8 @@ HINTS: list[tuple[Any, Any]] = [
     (Annotated[list[uuid.UUID], ig.Array], [uuid.UUID(int=1)]),
     (Annotated[list[Color], ig.Array], [Color.RED]),
     (Annotated[int, ig.SHORT], 5),
+    (array.array, array.array("i", [1, 2])),
+    (array.array | None, None),
     (ig.list_of(ig.INT), [1]),
 ]
 
@@ -845,3 +855,113 @@ def test_a_missing_schema_is_asked_for(registry: ig.Registry, codecs: Codecs) ->
     data = write(other, mapping_codecs(resolver=other), Stranger("x"))
     with pytest.raises(SchemaMissing):
         registry.spec(person).decode(codecs, data, 0)
+
+
+def test_an_array_hint(registry: ig.Registry, codecs: Codecs) -> None:
+    """A field of array.array takes arrays of numbers only, in both directions."""
+    holder = registry.model(attrs.make_class("Holder", {"x": attrs.field(type=array.array)}))
+    with pytest.raises(EncodeTypeError, match=r"Holder\.x: expected array\.array, got a Python list"):
+        write(registry, codecs, holder([1]))
+    other = ig.Registry()
+    wider = other.model(type_name="Holder")(attrs.make_class("Wider", {"x": attrs.field(type=Any)}))
+    with pytest.raises(DecodeError, match=r"Holder\.x: expected an array of numbers, the cluster has a list"):
+        read(registry, codecs, write(other, codecs, wider([1])), holder)
+
+
+def test_arrays_of_classes(registry: ig.Registry, codecs: Codecs) -> None:
+    """An array of a model or an enum has the id of its class, as in Java, so that Java can read it into such a field."""
+    registry.enum(type_name="acme.Color")(Color)
+
+    @registry.model(type_name="acme.Point")
+    class Where:
+        x: int
+
+    for hint, value, head in (
+        (
+            Annotated[list[Color | None], ig.Array],
+            [Color.RED, None],
+            b"\x1d" + struct.pack("<iI", type_id("acme.Color"), 2),
+        ),
+        (Annotated[list[Where], ig.Array], [Where(1)], b"\x17" + struct.pack("<iI", type_id("acme.Point"), 1)),
+        (Annotated[list[Where | int], ig.Array], [Where(1), 5], b"\x17" + struct.pack("<iI", -1, 2)),
+    ):
+        data = write(registry, codecs, value, hint)
+        assert data.startswith(head)
+        assert read(registry, codecs, data, hint) == value
+
+
+def test_enum_decorators() -> None:
+    """ig.enum is written with brackets or without, and refuses what is no enum."""
+    mine = ig.Registry()
+
+    @mine.enum
+    class Tone(enum.Enum):
+        HIGH = 1
+
+    assert mine.spec(Tone).java == "Tone"
+    assert ig.enum(Shade) is Shade
+    assert ig.enum(registry=mine, type_name="Dark")(Shade) is Shade
+    assert mine.spec(Shade).java == "Dark"
+    with pytest.raises(ig.ModelError, match="is no enum class"):
+        mine.enum(int)  # type: ignore[type-var]
+
+
+class Shade(enum.Enum):
+    DARK = 1
+
+
+def test_keys_that_are_compared_by_identity(registry: ig.Registry) -> None:
+    """A class whose equal objects are different keys to Python can't be a key."""
+    loose = registry.model(attrs.make_class("Loose", {"x": attrs.field(type=int)}, eq=False))
+    assert not registry.spec(loose).hashable
+    with pytest.raises(ig.ModelError, match=r"Holder\.id can't be a key"):
+        registry.model(attrs.make_class("Holder", {"id": ig.key(type=loose)}))
+
+
+@ig.model(type_name="test_model_registry.Kept")
+class Kept:
+    id: int = ig.key()
+    name: str = ""
+
+
+@ig.model(type_name="test_model_registry.KeptFrozen")
+@attrs.frozen
+class KeptFrozen(Kept):
+    more: int = 0
+
+
+def test_models_are_copied_and_pickled() -> None:
+    """Models are copied, pickled and evolved with all that they hold, also what their class doesn't have."""
+    unknown = UnknownFields(((Field("x", 3, 5), b"\x03\1\0\0\0"),))
+    for value in (Kept(1, "a"), KeptFrozen(1, "a", 5)):
+        object.__setattr__(value, "_ignite_unknown", unknown)
+        for each in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value), ig.evolve(value)):
+            assert each == value
+            assert each._ignite_unknown == unknown
+
+
+def test_a_value_without_its_key(registry: ig.Registry, codecs: Codecs) -> None:
+    """Where nothing is declared, a value whose key fields are elsewhere is an object with fields; a whole one is a model."""
+
+    @registry.model
+    class City:
+        id: int = ig.key(default=0)
+        name: str = ""
+
+    entry = registry.find(City)
+    assert entry is not None
+    out = bytearray()
+    entry.codec.value.encode(codecs, out, City(5, "Rome"), 5)
+    found = read(registry, codecs, bytes(out), Any)
+    assert isinstance(found, BinaryObject)
+    assert found.to_dict() == {"name": "Rome"}
+    assert write(registry, codecs, found, Any) == bytes(out)
+    assert read(registry, codecs, write(registry, codecs, City(5, "Rome"), Any), Any) == City(5, "Rome")
+    other = ig.Registry()
+
+    @other.model(type_name="City")
+    class Turned:
+        name: str
+        id: int
+
+    assert read(registry, codecs, write(other, codecs, Turned("Rome", 5)), Any) == City(5, "Rome")

@@ -4,71 +4,17 @@ import array
 import asyncio
 import datetime as dt
 import enum
-import itertools
-import os
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import attrs
 import pytest
 
 import ignitemap as ig
-from ignitemap.client.affinity import hash_of, partition_of
-
-Connect: TypeAlias = Callable[[ig.Registry], Awaitable[ig.Client]]
-Name: TypeAlias = Callable[[], str]
-
-_serial = itertools.count(1)
-
-
-def unique(stem: str) -> str:
-    """A name that nothing else in the cluster has, now or from an earlier run."""
-    return f"{stem}_{os.getpid()}_{next(_serial)}"
-
-
-@pytest.fixture(scope="session")
-async def group(url: str) -> AsyncIterator[str]:
-    """A cache group that exists, in which making a cache moves no partitions."""
-    name, keeper = unique("models_group"), unique("models_keeper")
-    async with ig.connect(url) as client:
-        await client.cache(keeper, int, int, durability="fast", group=name)
-        yield name
-        await client.drop(keeper)
-
-
-@pytest.fixture
-async def connect(url: str) -> AsyncIterator[Connect]:
-    """Opens clients, each with a registry of its own."""
-    clients: list[ig.Client] = []
-
-    async def make(registry: ig.Registry) -> ig.Client:
-        client = await ig.connect(url, registry=registry)
-        clients.append(client)
-        return client
-
-    yield make
-    for client in clients:
-        await client.aclose()
-
-
-@pytest.fixture
-async def names(url: str) -> AsyncIterator[Name]:
-    """Names of caches that are dropped when the test is over."""
-    made: list[str] = []
-
-    def name() -> str:
-        made.append(unique("models"))
-        return made[-1]
-
-    yield name
-    async with ig.connect(url) as client:
-        present = set(await client.cache_names())
-        for each in made:
-            if each in present:
-                await client.drop(each)
+from ignitemap.protocol.key_hash import hash_of, partition_of
+from tests.models.conftest import Connect, Name, unique
 
 
 def count_types(client: ig.Client) -> Counter[str]:
@@ -77,9 +23,9 @@ def count_types(client: ig.Client) -> Counter[str]:
     metadata = client.raw.session.metadata
     call = metadata._call
 
-    def counted(request: Any) -> Any:
+    def counted(request: Any, **options: Any) -> Any:
         counts[type(request).__name__] += 1
-        return call(request)
+        return call(request, **options)
 
     metadata._call = counted
     return counts

@@ -55,6 +55,7 @@ __all__ = [
     "UUID_ARRAY",
     "array_of",
     "decode_items",
+    "enum_array_of",
     "object_array_head",
     "object_array_of",
     "object_array_walker",
@@ -459,6 +460,11 @@ def object_array_of(spec: Spec[T], component: int = ANY_COMPONENT) -> Spec[list[
     """A list that travels as an Object[], or as an array of the complex type whose id is ``component``."""
     head = struct.pack("<Bi", codes.OBJECT_ARRAY, component)
     return items_array(f"array of {spec.name}", spec, head, codes.OBJECT_ARRAY)
+
+
+def enum_array_of(spec: Spec[T], component: int) -> Spec[list[T]]:
+    """A list that travels as the array of the enum whose type id is ``component``."""
+    return items_array(f"array of {spec.name}", spec, struct.pack("<Bi", codes.ENUM_ARRAY, component), codes.ENUM_ARRAY)
 
 
 def array_of(spec: Spec[T]) -> Spec[list[T]]:

@@ -30,6 +30,7 @@ __all__ = [
     "BinaryObject",
     "Header",
     "decode_complex",
+    "decode_inert",
     "decode_wrapped",
     "field_offsets",
     "object_bytes",
@@ -458,6 +459,16 @@ def need_schemas(known: KnownTypes, buf: bytes, header: Header) -> None:
                 need_schema(known, inner)
 
 
+def decode_inert(codecs: Codecs, buf: bytes, start: int) -> tuple[BinaryObject, int]:
+    """Read the object whose 0x67 is at ``start`` as a BinaryObject, whatever the program has registered."""
+    header = parse_header(buf, start)
+    need_schemas(codecs.known, buf, header)
+    known = codecs.known.types.get(header.type_id)
+    if buf is codecs.shared:
+        return BinaryObject(codecs, buf, start, known), header.end
+    return BinaryObject(codecs, buf[start : header.end], 0, known), header.end
+
+
 def decode_complex(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     """Read an object: by the program's model where it registered the type, else as a BinaryObject."""
     start = pos - 1
@@ -467,12 +478,7 @@ def decode_complex(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
         # Only what the program registered is remembered: a cluster can name any number of types.
         decoder = codecs.resolver.decoder_for(type_id)
         if decoder is None:
-            header = parse_header(buf, start)
-            need_schemas(codecs.known, buf, header)
-            known = codecs.known.types.get(type_id)
-            if buf is codecs.shared:
-                return BinaryObject(codecs, buf, start, known), header.end
-            return BinaryObject(codecs, buf[start : header.end], 0, known), header.end
+            return decode_inert(codecs, buf, start)
         codecs.object_decoders[type_id] = decoder
     codecs.depth += 1
     if codecs.depth > MAX_DECODE_DEPTH:
