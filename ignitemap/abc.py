@@ -80,10 +80,11 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
     Iterate over it with `async for`, over its `pages()`, or call a terminal such as `to_list()`; each begins anew.
     In `async with` whatever an iteration holds is let go at the end, also when the loop was left early:
 
-        async with mapping.items() as items:
-            async for key, value in items:
-                if value > 9:
-                    break
+    >>> await mapping.update({1: "Ann", 2: "Ben"})
+    >>> async with mapping.items() as items:
+    ...     async for key, value in items:
+    ...         if value > "A":
+    ...             break
     """
 
     __slots__ = ()
@@ -93,11 +94,22 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
         """The items as they arrive, a list at a time. A list may be empty.
 
         Written as an async generator, which lets go of what it holds when it is closed.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> [len(page) async for page in mapping.values().pages()]
+        [2]
         """
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Let go of whatever the iterations still hold. May be called again."""
+        """Let go of whatever the iterations still hold. May be called again.
+
+        >>> await mapping.set(1, "Ann")
+        >>> values = mapping.values()
+        >>> await values.first()
+        'Ann'
+        >>> await values.aclose()
+        """
 
     async def __aiter__(self) -> AsyncIterator[T_co]:
         async with aclosing(self.pages()) as pages:
@@ -114,7 +126,12 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
         await self.aclose()
 
     async def to_list(self) -> list[T_co]:
-        """All items, in memory."""
+        """All items, in memory.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> sorted(await mapping.values().to_list())
+        ['Ann', 'Ben']
+        """
         items: list[T_co] = []
         async with aclosing(self.pages()) as pages:
             async for page in pages:
@@ -126,7 +143,11 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
     @overload
     async def first(self, default: D) -> T_co | D: ...
     async def first(self, default: D | None = None) -> T_co | D | None:
-        """Any one item, the one that comes first; `default` when there is none."""
+        """Any one item, the one that comes first; `default` when there is none.
+
+        >>> await mapping.values().first("nobody")
+        'nobody'
+        """
         async with aclosing(self.pages()) as pages:
             async for page in pages:
                 if page:
@@ -134,7 +155,12 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
         return default
 
     async def count(self) -> int:
-        """How many items there are, by fetching them."""
+        """How many items there are, by fetching them.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> await mapping.keys().count()
+        2
+        """
         total = 0
         async with aclosing(self.pages()) as pages:
             async for page in pages:
@@ -157,12 +183,22 @@ class AsyncView(AsyncIterable[T_co], ABC, Generic[T_co]):
 
 
 class ItemsView(AsyncView[tuple[K, V_co]], ABC, Generic[K, V_co]):
-    """The (key, value) pairs of a mapping."""
+    """The (key, value) pairs of a mapping.
+
+    >>> await mapping.set(1, "Ann")
+    >>> await mapping.items().to_list()
+    [(1, 'Ann')]
+    """
 
     __slots__ = ()
 
     async def to_dict(self) -> dict[K, V_co]:
-        """All pairs as a dict, in memory."""
+        """All pairs as a dict, in memory.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.items().to_dict()
+        {1: 'Ann'}
+        """
         items: dict[K, V_co] = {}
         async with aclosing(self.pages()) as pages:
             async for page in pages:
@@ -192,7 +228,14 @@ class _PartView(AsyncView[T_co], Generic[T_co]):
 
 
 class AsyncMapping(AsyncIterable[K], ABC, Generic[K, V_co]):
-    """A mapping that is read asynchronously. Primitives: `get`, `items` and `size`."""
+    """A mapping that is read asynchronously. Primitives: `get`, `items` and `size`.
+
+    >>> async def shout(names: ig.AsyncMapping[int, str]) -> list[str]:
+    ...     return [name.upper() async for name in names.values()]
+    >>> await mapping.set(1, "Ann")
+    >>> await shout(mapping)
+    ['ANN']
+    """
 
     __slots__ = ()
 
@@ -204,21 +247,39 @@ class AsyncMapping(AsyncIterable[K], ABC, Generic[K, V_co]):
     async def get(self, key: K, default: D) -> V_co | D: ...
     @abstractmethod
     async def get(self, key: K, default: D | None = None) -> V_co | D | None:
-        """The value of a key, or `default` when the key is absent."""
+        """The value of a key, or `default` when the key is absent.
+
+        >>> await mapping.get(1, "nobody")
+        'nobody'
+        """
 
     @abstractmethod
     def items(self) -> ItemsView[K, V_co]:
-        """The (key, value) pairs. Nothing is fetched before the view is used."""
+        """The (key, value) pairs. Nothing is fetched before the view is used.
+
+        >>> await mapping.set(1, "Ann")
+        >>> async for key, name in mapping.items():
+        ...     print(key, name)
+        1 Ann
+        """
 
     @abstractmethod
     async def size(self) -> int:
-        """How many keys there are."""
+        """How many keys there are.
+
+        >>> await mapping.size()
+        0
+        """
 
     async def __getitem__(self, key: K) -> V_co:
         """The value of a key: `await mapping[key]`.
 
         Raises:
             KeyError: The key is absent.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping[1]
+        'Ann'
         """
         value = await self.get(key, MISSING)
         if value is MISSING:
@@ -226,7 +287,12 @@ class AsyncMapping(AsyncIterable[K], ABC, Generic[K, V_co]):
         return value
 
     async def get_many(self, keys: Iterable[K]) -> dict[K, V_co]:
-        """The values of several keys. Absent keys are left out."""
+        """The values of several keys. Absent keys are left out.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> await mapping.get_many([1, 3])
+        {1: 'Ann'}
+        """
         found: dict[K, V_co] = {}
         for key in keys:
             value = await self.get(key, MISSING)
@@ -235,22 +301,41 @@ class AsyncMapping(AsyncIterable[K], ABC, Generic[K, V_co]):
         return found
 
     async def contains(self, key: K) -> bool:
-        """Whether a key is present."""
+        """Whether a key is present.
+
+        >>> await mapping.contains(1)
+        False
+        """
         return await self.get(key, MISSING) is not MISSING
 
     async def contains_all(self, keys: Iterable[K]) -> bool:
-        """Whether all of the keys are present; True when there are none to look for."""
+        """Whether all of the keys are present; True when there are none to look for.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.contains_all([1, 2])
+        False
+        """
         for key in keys:
             if not await self.contains(key):
                 return False
         return True
 
     def keys(self) -> AsyncView[K]:
-        """The keys. Nothing is fetched before the view is used."""
+        """The keys. Nothing is fetched before the view is used.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.keys().to_list()
+        [1]
+        """
         return _PartView(self.items(), itemgetter(0))
 
     def values(self) -> AsyncView[V_co]:
-        """The values. Nothing is fetched before the view is used."""
+        """The values. Nothing is fetched before the view is used.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.values().to_list()
+        ['Ann']
+        """
         return _PartView(self.items(), itemgetter(1))
 
     def __aiter__(self) -> AsyncIterator[K]:
@@ -277,7 +362,15 @@ Entries: TypeAlias = AsyncMapping[K, V] | Mapping[K, V] | Iterable[tuple[K, V]] 
 
 
 class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
-    """A mapping that is read and written asynchronously. Primitives: `get`, `items`, `size`, `set` and `delete`."""
+    """A mapping that is read and written asynchronously. Primitives: `get`, `items`, `size`, `set` and `delete`.
+
+    >>> async def rename(names: ig.AsyncMutableMapping[int, str], key: int, name: str) -> None:
+    ...     if not await names.replace(key, name):
+    ...         raise KeyError(key)
+    >>> await rename(mapping, 1, "Ann")
+    Traceback (most recent call last):
+    KeyError: 1
+    """
 
     __slots__ = ()
 
@@ -287,11 +380,18 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await mapping.set(1, "Ann")
         """
 
     @abstractmethod
     async def delete(self, key: K, *, expected: V | Missing = MISSING) -> bool:
-        """Remove a key, and tell whether it was present. With `expected`, only if that is its value."""
+        """Remove a key, and tell whether it was present. With `expected`, only if that is its value.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.delete(1, expected="Ben"), await mapping.delete(1)
+        (False, True)
+        """
 
     @overload
     async def update(self, other: Entries[K, V], /) -> None: ...
@@ -306,6 +406,11 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: A value is None. What came before it has been stored.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> await mapping.update((number, "Cleo") for number in range(3, 5))
+        >>> await mapping.size()
+        4
         """
         async for key, value in _pairs(other):
             await self.set(key, value)
@@ -317,6 +422,9 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await mapping.add(1, "Ann"), await mapping.add(1, "Ben")
+        (True, False)
         """
         _refuse_none(value)
         if await self.contains(key):
@@ -329,6 +437,9 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await mapping.setdefault(1, "Ann"), await mapping.setdefault(1, "Ben")
+        ('Ann', 'Ann')
         """
         _refuse_none(value)
         present = await self.get(key, MISSING)
@@ -342,6 +453,10 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.replace(1, "Anna", expected="Ben"), await mapping.replace(1, "Anna", expected="Ann")
+        (False, True)
         """
         _refuse_none(value)
         present = await self.get(key, MISSING)
@@ -355,6 +470,10 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.swap(1, "Ben")
+        'Ann'
         """
         _refuse_none(value)
         before = await self.get(key)
@@ -372,6 +491,10 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
 
         Raises:
             KeyError: The key is absent, and there is no default.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.pop(1), await mapping.pop(1, "nobody")
+        ('Ann', 'nobody')
         """
         value = await self.get(key, MISSING)
         if value is not MISSING:
@@ -382,12 +505,24 @@ class AsyncMutableMapping(AsyncMapping[K, V], ABC, Generic[K, V]):
         return default
 
     async def delete_many(self, keys: Iterable[K]) -> None:
-        """Remove several keys. Absent keys are passed over. Not atomic."""
+        """Remove several keys. Absent keys are passed over. Not atomic.
+
+        >>> await mapping.update({1: "Ann", 2: "Ben"})
+        >>> await mapping.delete_many([1, 3])
+        >>> await mapping.size()
+        1
+        """
         for key in keys:
             await self.delete(key)
 
     async def clear(self) -> None:
-        """Remove all keys."""
+        """Remove all keys.
+
+        >>> await mapping.set(1, "Ann")
+        >>> await mapping.clear()
+        >>> await mapping.size()
+        0
+        """
         await self.delete_many(await self.keys().to_list())
 
     if not TYPE_CHECKING:  # pragma: no branch - only type checkers take the other one
@@ -416,28 +551,56 @@ async def _pairs(entries: Entries[Any, V]) -> AsyncIterator[tuple[Any, V]]:
 
 
 class AsyncSet(AsyncIterable[T], ABC, Generic[T]):
-    """A set that is used asynchronously. Primitives: `add`, `discard`, `contains`, `size` and `__aiter__`."""
+    """A set that is used asynchronously. Primitives: `add`, `discard`, `contains`, `size` and `__aiter__`.
+
+    >>> await items.update(["a", "b", "a"])
+    >>> sorted([item async for item in items])
+    ['a', 'b']
+    """
 
     __slots__ = ()
 
     @abstractmethod
     async def add(self, item: T) -> bool:
-        """Add an item, and tell whether it is new."""
+        """Add an item, and tell whether it is new.
+
+        >>> await items.add("a"), await items.add("a")
+        (True, False)
+        """
 
     @abstractmethod
     async def discard(self, item: T) -> bool:
-        """Remove an item, and tell whether it was present."""
+        """Remove an item, and tell whether it was present.
+
+        >>> await items.discard("a")
+        False
+        """
 
     @abstractmethod
     async def contains(self, item: T) -> bool:
-        """Whether an item is present."""
+        """Whether an item is present.
+
+        >>> await items.add("a")
+        True
+        >>> await items.contains("a")
+        True
+        """
 
     @abstractmethod
     async def size(self) -> int:
-        """How many items there are."""
+        """How many items there are.
+
+        >>> await items.size()
+        0
+        """
 
     async def update(self, items: Iterable[T] | AsyncIterable[T], /) -> None:
-        """Add many items. Not atomic."""
+        """Add many items. Not atomic.
+
+        >>> await items.update(["a", "b"])
+        >>> await items.size()
+        2
+        """
         if isinstance(items, AsyncIterable):
             async for item in items:
                 await self.add(item)
@@ -446,7 +609,13 @@ class AsyncSet(AsyncIterable[T], ABC, Generic[T]):
                 await self.add(item)
 
     async def clear(self) -> None:
-        """Remove all items."""
+        """Remove all items.
+
+        >>> await items.update(["a", "b"])
+        >>> await items.clear()
+        >>> await items.size()
+        0
+        """
         for item in [item async for item in self]:
             await self.discard(item)
 

@@ -10,7 +10,9 @@ TransactionError; it never slips out of it.
 
 import asyncio
 import enum
-from collections.abc import Generator
+import math
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
@@ -22,6 +24,7 @@ from ignitemap.exceptions import (
     IgniteMapError,
     InvalidOperationCode,
     NotSentError,
+    NotSentTimeout,
     NotSupportedByServer,
     OutcomeUnknownError,
     ServerError,
@@ -50,6 +53,8 @@ from ignitemap.protocol.operations import (
     CacheRemoveKeys,
     CacheReplace,
     CacheReplaceIfEquals,
+    GetBinaryType,
+    QueryPlacedRows,
     QueryScan,
     QuerySqlFields,
     QueryTypedRows,
@@ -63,7 +68,15 @@ if TYPE_CHECKING:
     from ignitemap.client.connection import NodeConnection
     from ignitemap.client.session import Session
 
-__all__ = ["TRANSACTIONS", "AioTransaction", "TransactionConcurrency", "TransactionIsolation", "joined"]
+__all__ = [
+    "TRANSACTIONS",
+    "AioTransaction",
+    "BoundSession",
+    "TransactionConcurrency",
+    "TransactionIsolation",
+    "in_transaction",
+    "joined",
+]
 
 R = TypeVar("R")
 E = TypeVar("E", bound=enum.IntEnum)
@@ -72,6 +85,8 @@ TRANSACTIONS: Final[ContextVar[tuple["AioTransaction", ...]]] = ContextVar("igni
 """The transactions that were started in this context or in the one that it was copied from, the innermost last."""
 
 MAX_TIMEOUT: Final = 2**63 - 1
+GRACE: Final = 0.5  # seconds after which an operation that has no answer waits for a lock, or for nothing any more
+NO_ANSWER: Final = "an operation of the transaction has no answer: it can only be rolled back"
 
 # What a node carries out inside of the transaction whose id comes with it. All else is refused: a node would ignore
 # the id (clear, remove_all, index queries: they wiped the cache and survived the rollback) or refuse it itself.
@@ -98,7 +113,7 @@ JOINING: Final = frozenset(
     }
 )
 # They see what the transaction wrote only where the cluster has tx-aware queries, and then in READ_COMMITTED only.
-QUERIES: Final = frozenset({QueryScan, QuerySqlFields, QueryTypedRows})
+QUERIES: Final = frozenset({QueryPlacedRows, QueryScan, QuerySqlFields, QueryTypedRows})
 # It is about the cache, not about entries: it takes no transaction.
 APART: Final = frozenset({CacheGetConfiguration})
 
@@ -167,7 +182,13 @@ class AioTransaction:
         self._connection: NodeConnection | None = None
         self._refs: dict[CacheRef, CacheRef] = {}
         self._in_flight = 0
+        self._current: asyncio.Task[Any] | None = None  # the last operation
+        self._began = 0.0
         self._unanswered = False
+        self.has_block = False
+        """Whether operations are refused after its end, until its block is left, instead of running outside of it."""
+        self.fate = "was ended by another task"
+        """What the owner is told once, where the transaction has ended and its context doesn't know."""
 
     def __repr__(self) -> str:
         name = "" if self.label is None else f" {self.label!r}"
@@ -177,6 +198,16 @@ class AioTransaction:
     def closed(self) -> bool:
         """Whether it has ended, one way or the other."""
         return self._state not in {_State.NEW, _State.OPEN}
+
+    @property
+    def started(self) -> bool:
+        """Whether it has been started, and perhaps ended since."""
+        return self._state is not _State.NEW
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it has ended and nothing of it was applied."""
+        return self._state is _State.ROLLED_BACK
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self.__aenter__().__await__()
@@ -205,8 +236,12 @@ class AioTransaction:
         if self.owner is not _this_task():
             raise TransactionError("only the task that has started a transaction can commit it")
         session, connection = self._reachable()
-        if self._unanswered or self._in_flight:
-            raise TransactionError("an operation of the transaction has no answer: it can only be rolled back")
+        current = self._current
+        if current is not None and not current.done() and not self._unanswered and not self._in_flight:
+            await asyncio.wait([current], timeout=session.nodes.limits.timeout)  # a read that was given up
+            session, connection = self._reachable()
+        if self._unanswered or self._in_flight or not (current is None or current.done()):
+            raise TransactionError(NO_ANSWER)
         self._state = _State.ENDING
         try:
             await session.call(TxEnd(cast(int, self.tx_id), True), node=connection)
@@ -273,27 +308,100 @@ class AioTransaction:
         Raises what `Session.call` raises, TransactionError for what can't be part of a transaction, TransactionLost
         when the connection is lost: the node has then rolled back.
         """
-        session, connection = self._reachable()
-        self._check(request, connection)
+        self._ready(request)
+        if codecs is not None:  # what the caller has noted for this request, others may not take meanwhile
+            unannounced, codecs.unannounced = codecs.unannounced, []
+        else:
+            unannounced = []
         self._in_flight += 1
         try:
-            return await session.call(
-                self._with_id(request), codecs, types, node=connection, timeout=timeout, used=used
-            )
+            timeout = await self._turn(request, timeout)
+            session, connection = self._ready(request)
+            own = self._with_id(request)
+
+            def work() -> Coroutine[Any, Any, R]:
+                if codecs is not None:
+                    codecs.unannounced += unannounced
+                return session.call(own, codecs, types, node=connection, timeout=timeout, used=used)
+
+            return await self._carried_out(work, keep=used is None)
         except ServerError as error:
             self._name(error)
             raise
         except (NotSentError, OutcomeUnknownError) as error:
-            if isinstance(error, OutcomeUnknownError):
-                self._unanswered |= request.effect != "read"
-            if connection.lost and not session.closed:
-                raise self._lost(connection) from error
+            self._unanswered |= isinstance(error, OutcomeUnknownError)
+            if self._connection is not None and self._connection.lost and not self._open_session.closed:
+                raise self._lost(self._connection) from error
             raise
         except asyncio.CancelledError:
+            task = _this_task()
+            if self.closed and task is not None and not task.cancelling():  # by the end of the transaction
+                raise TransactionError(f"{type(request).__name__}: {self!r} while it was under way") from None
             self._unanswered |= request.effect != "read"
             raise
         finally:
             self._in_flight -= 1
+
+    # --- one operation at a time ------------------------------------------------------------------------------------
+
+    # A node is not made for a transaction that does two things at once. One that is ended in the first moments of an
+    # operation may leave locks behind, for which all of the cluster waits at its next change; and an operation that the
+    # end overtakes finds no transaction, and runs outside of it (both seen from a 2.17.0 node).
+
+    async def _turn(self, request: Request[Any], timeout: float | None) -> float | None:
+        """Wait until the operation before has ended, also one that was given up; what is left of the timeout."""
+        now = asyncio.get_running_loop().time
+        allowed = timeout or self._open_session.nodes.limits.timeout
+        deadline = None if allowed is None or allowed == math.inf else now() + allowed
+        while self._current is not None and not self._current.done():
+            await asyncio.wait([self._current], timeout=None if deadline is None else deadline - now())
+            if deadline is None:
+                continue
+            timeout = deadline - now()
+            if timeout <= 0:
+                name = type(request).__name__
+                raise NotSentTimeout(
+                    f"{name}: not sent within {allowed} s, the transaction was busy", operation=name, timeout=allowed
+                )
+        return timeout
+
+    async def _carried_out(self, work: Callable[[], Coroutine[Any, Any, R]], *, keep: bool) -> R:
+        """The answer to an operation, which goes on when its caller is cancelled: unless ``keep`` is false."""
+
+        async def run() -> R:
+            return await work()
+
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        self._current = current = loop.create_task(run(), name="ignitemap transaction")
+        current.add_done_callback(_retrieve)
+        try:
+            return await asyncio.shield(current)
+        except asyncio.CancelledError:
+            if not keep:
+                current.cancel()
+            raise
+
+    async def _settle(self, session: "Session", connection: "NodeConnection") -> None:
+        """Wait until the operation that is under way has ended, or is far enough for the transaction to be ended."""
+        current = self._current
+        if current is None:
+            return
+        left = self._began + GRACE - asyncio.get_running_loop().time()
+        if not current.done():
+            await asyncio.wait([current], timeout=max(0, left))
+        if not current.done():
+            current.cancel()  # what was not sent yet must not be sent later
+            await asyncio.wait([current])
+        if not current.cancelled() and not isinstance(current.exception(), OutcomeUnknownError):
+            return
+        left = self._began + GRACE - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
+        # A node takes the requests of a connection in the order in which they come: one that is answered says that the
+        # one before it was begun.
+        with suppress(OutcomeUnknownError, NotSentError, ServerError):  # then the end is late enough, or can't be sent
+            await session.call(GetBinaryType(0), node=connection, timeout=GRACE)
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 
@@ -302,7 +410,7 @@ class AioTransaction:
             self.owner = _this_task()
         if self.owner is not _this_task():
             raise TransactionError(
-                "a transaction is started by the task that called tx_start(): others would not be part of it"
+                "a transaction is started by the task that called transaction() or tx_start(): another would not be part of it"
             )
         if self._state in {_State.OPEN, _State.ENDING}:
             raise TransactionError("the transaction was started before")
@@ -321,16 +429,30 @@ class AioTransaction:
         self.session, self._connection = session, used[-1]
         self._refs.clear()
         self._unanswered = False
+        self._current = None
         self._state = _State.OPEN
         TRANSACTIONS.set((*TRANSACTIONS.get(), self))
 
     async def _roll_back(self, session: "Session", connection: "NodeConnection") -> IgniteMapError | None:
         """End the transaction on its node; the error, where that leaves its locks."""
+        await self._settle(session, connection)
         try:
             await session.call(TxEnd(cast(int, self.tx_id), False), node=connection)
         except IgniteMapError as error:
             return None if connection.lost or session.closed else error
         return None
+
+    @property
+    def _open_session(self) -> "Session":
+        return cast("Session", self.session)
+
+    def _ready(self, request: Request[Any]) -> "tuple[Session, NodeConnection]":
+        """What carries out an operation now. Raises TransactionError, TransactionLost."""
+        session, connection = self._reachable()
+        self._check(request, connection)
+        if self._unanswered:  # the node would carry this one out behind it, whenever that may be
+            raise TransactionError(f"{type(request).__name__}: {NO_ANSWER}")
+        return session, connection
 
     def _reachable(self) -> "tuple[Session, NodeConnection]":
         if self._state is not _State.OPEN or self.session is None or self._connection is None:
@@ -372,7 +494,8 @@ class AioTransaction:
     def _end(self, state: _State) -> None:
         self._state = state
         self._refs.clear()
-        self.leave()
+        if not self.has_block:
+            self.leave()
 
     def leave(self) -> None:
         """Take the transaction out of the current context, in which others may have begun since."""
@@ -384,7 +507,7 @@ def joined(session: "Session", request: Request[Any]) -> AioTransaction | None:
 
     Raises TransactionError in a task that inherited a transaction and is not its owner.
     """
-    if not isinstance(getattr(request, "cache", None), CacheRef) or type(request) in APART:
+    if not _about_entries(request):
         return None
     found = _innermost(session)
     if found is None:
@@ -395,9 +518,57 @@ def joined(session: "Session", request: Request[Any]) -> AioTransaction | None:
             " start the task before the transaction, or with a context of its own"
         )
     if found.closed:
+        if found.has_block:
+            raise TransactionError(f"{type(request).__name__}: {found!r}, and its block is not left yet")
         found.leave()
-        raise TransactionError(f"{type(request).__name__}: {found!r} was ended by another task")
+        raise TransactionError(f"{type(request).__name__}: {found!r} {found.fate}")
     return found
+
+
+def in_transaction(session: "Session | BoundSession") -> bool:
+    """Whether the operations of this task over a session are part of a transaction, or refused because of one."""
+    session = getattr(session, "base", session)  # a view with a retry policy of its own stands over another session
+    return isinstance(session, BoundSession) or _innermost(session) is not None
+
+
+class BoundSession:
+    """A session as one transaction sees it: operations are part of it, whatever task they come from.
+
+    It stands where caches and cursors have a `Session`, and has of one what those use.
+    """
+
+    def __init__(self, session: "Session", transaction: AioTransaction) -> None:
+        self._session = session
+        self._transaction = transaction
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._session.closed
+
+    async def call(
+        self,
+        request: Request[R],
+        codecs: Codecs | None = None,
+        types: EntryTypes = UNTYPED,
+        *,
+        node: "NodeConnection | None" = None,
+        **options: Any,
+    ) -> R:
+        """`AioTransaction.call`; what belongs to a cursor already or is not about entries, `Session.call`."""
+        if node is not None or not _about_entries(request):
+            return await self._session.call(request, codecs, types, node=node, **options)
+        # A retry that the cache has been given is left out: nothing of a transaction is sent again.
+        options.pop("retry", None)
+        return await self._transaction.call(request, codecs, types, **options)
+
+    def close_resource(self, connection: "NodeConnection", resource: int) -> "asyncio.Task[None]":
+        """As `Session.close_resource`."""
+        return self._session.close_resource(connection, resource)
+
+
+def _about_entries(request: Request[Any]) -> bool:
+    return isinstance(getattr(request, "cache", None), CacheRef) and type(request) not in APART
 
 
 def _innermost(session: "Session") -> AioTransaction | None:
@@ -409,6 +580,12 @@ def _this_task() -> "asyncio.Task[Any] | None":
         return asyncio.current_task()
     except RuntimeError:  # no loop runs
         return None
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Look at what a task has raised, so that Python does not report it: its caller may be gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _member(kind: type[E], value: int) -> E:

@@ -2,17 +2,24 @@
 
 Entries are encoded one by one into the chunk that will carry them. So a chunk's size is known in bytes, an entry that
 can't be written fails before its chunk leaves, and two keys are the same when their bytes are, as on the server.
+
+What is more than one chunk is split by the nodes that own the keys, where that is known: the second chunk and those
+behind it are of one node's keys each and are sent there. The nodes then have nothing to pass on to each other.
 """
 
 import asyncio
 import struct
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, Final, Self, TypeVar
+from uuid import UUID
 
 import attrs
 
+from ignitemap.client.affinity import AffinityMapping, owner
 from ignitemap.client.session import Session
+from ignitemap.client.transactions import in_transaction
 from ignitemap.exceptions import (
     CacheNotFound,
     EncodeError,
@@ -25,9 +32,14 @@ from ignitemap.exceptions import (
     PartialWriteError,
     SchemaConflictError,
     SecurityViolation,
+    TransactionConflict,
+    TransactionDeadlock,
+    TransactionError,
+    TransactionTimeout,
 )
 from ignitemap.protocol.binary_type import BinaryType
-from ignitemap.protocol.codecs import Codecs, EntryTypes, Spec
+from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
+from ignitemap.protocol.codegen import OperationCodec, compile_operation
 from ignitemap.protocol.message import CacheRef, Request
 from ignitemap.protocol.operations import CachePutAll, CacheRemoveKeys
 
@@ -39,6 +51,7 @@ T = TypeVar("T")
 CHUNK_ENTRIES: Final = 1024
 CHUNK_BYTES: Final = 128 * 1024
 DEPTH: Final = 8
+OPEN_BYTES: Final = DEPTH * CHUNK_BYTES  # in chunks that wait to become full, one for each node
 
 # Errors after which nothing of the request was applied. Any other answer leaves part of a chunk possibly written.
 UNTOUCHED: Final = (
@@ -51,7 +64,10 @@ UNTOUCHED: Final = (
     InvalidOperationCode,
     NodeInRecoveryMode,
     SecurityViolation,
+    TransactionError,
 )
+# Errors that end a transaction: nothing of it is ever applied, so there is nothing to count.
+ROLLED_BACK: Final = (TransactionError, TransactionConflict, TransactionDeadlock, TransactionTimeout)
 
 
 def chunks(items: Iterable[T], size: int = CHUNK_ENTRIES) -> Iterator[list[T]]:
@@ -94,33 +110,35 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class EncodedItems:
-    """What a request takes for a list: its length goes over the wire as the count, its one item is all the bytes."""
+    """What a request takes for a list of entries or keys: how many they are, and all of their bytes."""
 
-    __slots__ = ("count", "item")
+    __slots__ = ("count", "data")
 
-    def __init__(self, count: int, item: object) -> None:
+    def __init__(self, count: int, data: bytes) -> None:
         self.count = count
-        self.item = item
+        self.data = data
 
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[object]:
-        yield self.item
+
+def _precoded(operation: type[Request[None]], items_of: Callable[[Any], EncodedItems]) -> OperationCodec:
+    """The codec of a bulk operation for `EncodedItems`. It is routed as an operation on the first key would be."""
+
+    def encode(codecs: Codecs, context: object, out: bytearray, request: Any) -> int:
+        items = items_of(request)
+        out += request.cache.wire
+        out += items.count.to_bytes(4, "little")
+        key_at = len(out)
+        out += items.data
+        return key_at
+
+    return OperationCodec(encode, compile_operation(operation, UNTYPED).decode)
 
 
-def encode_verbatim(codecs: Codecs, out: bytearray, data: bytes) -> None:
-    """Append bytes that are encoded already."""
-    out += data
-
-
-def decode_nothing(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
-    """Stand where a decoder is wanted and never called: bulk writes have empty answers."""
-    raise AssertionError("a bulk write has no entries in its answer")
-
-
-VERBATIM: Final[Spec[Any]] = Spec("encoded", encode_verbatim, decode_nothing)
-ENCODED: Final = EntryTypes(VERBATIM, VERBATIM)
+ENCODED: Final = EntryTypes()
+ENCODED.compiled[CachePutAll] = _precoded(CachePutAll, attrgetter("entries"))
+ENCODED.compiled[CacheRemoveKeys] = _precoded(CacheRemoveKeys, attrgetter("keys"))
 
 
 @attrs.define(eq=False)
@@ -156,7 +174,11 @@ class BulkWriter:
         self._types = types
         self._timeout = timeout
         self._scratch = bytearray()
-        self._chunk = _Chunk()
+        # A transaction is of one task, and its operations are carried out one after another.
+        self._in_turn = in_transaction(session)
+        self._mapping: AffinityMapping | None = None  # kept: a key must not move to another chunk meanwhile
+        self._open: dict[UUID | None, _Chunk] = {None: _Chunk()}
+        self._open_size = 0
         self._sending: dict[asyncio.Task[None], _Chunk] = {}
         self._busy: set[bytes] = set()  # the keys of all chunks that are being sent
         self._failure: Exception | None = None
@@ -174,25 +196,28 @@ class BulkWriter:
         written, and what a chunk failed with.
         """
         iterator = iter(entries)
-        while self._fill(iterator):
-            await self._flush()
+        while (full := self._fill(iterator)) is not None:
+            await self._flush(full)
 
     async def write_one(self, key: object, value: object) -> None:
         """Write one entry. Raises as `write`."""
-        if self._fill(iter(((key, value),))):
-            await self._flush()
+        full = self._fill(iter(((key, value),)))
+        if full is not None:
+            await self._flush(full)
 
-    def _fill(self, entries: Iterator[tuple[Any, Any]]) -> bool:
-        """Encode entries into the present chunk until it is full; whether it is."""
+    def _fill(self, entries: Iterator[tuple[Any, Any]]) -> _Chunk | None:
+        """Encode entries into the open chunks until one has to go, which is no longer among them; None at the end."""
         codecs = self._codecs
         encode_key, encode_value = self._types.key.encode, self._types.value.encode
         with_values, joins_key = self._operation is CachePutAll, self._types.value.joins_key
-        chunk, scratch = self._chunk, self._scratch
-        encoded, size, given = chunk.entries, chunk.size, chunk.given
+        mapping, orders = self._mapping, codecs.known.orders
+        open_chunks, scratch = self._open, self._scratch
+        node: UUID | None = None
+        chunk: _Chunk | None = open_chunks.get(None)
         value_bytes = b""
         try:
             for key, value in entries:
-                given += 1
+                self._given += 1
                 codecs.depth = 0
                 scratch.clear()
                 encode_key(codecs, scratch, key)
@@ -206,57 +231,78 @@ class BulkWriter:
                     else:
                         encode_value(codecs, scratch, value)
                     value_bytes = bytes(scratch)
+                if mapping is not None:
+                    node = owner(mapping, key_bytes, 0, orders)
+                    chunk = open_chunks.get(node)
+                if chunk is None:
+                    chunk = open_chunks[node] = _Chunk()
                 if codecs.unannounced:
                     # Noted for the chunk: another task's request would take them for its own, and this one's not wait.
                     chunk.types += [each for each in codecs.unannounced if each not in chunk.types]
                     codecs.unannounced = []
-                encoded[key_bytes] = value_bytes
-                size += len(key_bytes) + len(value_bytes)
-                if size >= CHUNK_BYTES or given >= CHUNK_ENTRIES:
-                    return True
+                chunk.entries[key_bytes] = value_bytes
+                chunk.given += 1
+                size = len(key_bytes) + len(value_bytes)
+                chunk.size += size
+                self._open_size += size
+                if chunk.size >= CHUNK_BYTES or chunk.given >= CHUNK_ENTRIES:
+                    return self._taken(node)
+                if self._open_size >= OPEN_BYTES:  # of very many nodes
+                    return self._taken(max(open_chunks, key=lambda each: open_chunks[each].size))
         except (struct.error, UnicodeEncodeError) as error:
             codecs.unannounced.clear()
             raise EncodeValueError(f"{self._operation.__name__}: {error}") from error
         except BaseException:
             codecs.unannounced.clear()
             raise
-        finally:
-            self._given += given - chunk.given
-            chunk.given, chunk.size = given, size
-        return False
+        return None
 
-    async def _flush(self) -> None:
-        """Send the present chunk, as soon as fewer than DEPTH are under way and none of them has a key of it.
+    def _taken(self, node: UUID | None) -> _Chunk:
+        """An open chunk that is to be sent. From now on entries are split by their owners."""
+        chunk = self._open.pop(node)
+        self._open_size -= chunk.size
+        if self._sent == 0 and not self._in_turn:
+            self._mapping = self._session.mapping_of(self._ref.cache_id)
+        return chunk
+
+    async def _flush(self, chunk: _Chunk) -> None:
+        """Send a chunk, as soon as fewer than DEPTH are under way and none of them has a key of it.
 
         The server runs the requests of a connection in any order. Raises what another chunk failed with.
         """
-        chunk = self._chunk
-        if not chunk.entries:
+        if self._in_turn:
+            await self._send_now(chunk)
             return
         while len(self._sending) >= DEPTH or not self._busy.isdisjoint(chunk.entries):
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
             self._collect()
         self._collect()
-        self._begin()
+        self._sent += 1
         task = asyncio.create_task(self._send(chunk), name="ignitemap chunk")
         self._sending[task] = chunk
         self._busy.update(chunk.entries)
         if self._sent == 1:
             await asyncio.sleep(0)  # the server begins while the next chunk is encoded
 
+    async def _send_now(self, chunk: _Chunk) -> None:
+        """Send a chunk, with no task for it, when no other is under way."""
+        self._sent += 1
+        try:
+            await self._send(chunk)
+        except Exception as error:
+            self._count(chunk, error)
+            raise
+        self._count(chunk, None)
+
     async def finish(self) -> None:
         """Send what is left and wait for all chunks."""
-        if self._chunk.entries and not self._sending:
-            chunk = self._chunk
-            self._begin()
-            try:
-                await self._send(chunk)  # nothing to overlap with: no task
-            except Exception as error:
-                self._count(chunk, error)
-                raise
-            self._count(chunk, None)
+        left = [chunk for chunk in self._open.values() if chunk.entries]
+        self._open.clear()
+        if len(left) == 1 and not self._sending:
+            await self._send_now(left[0])
             return
-        await self._flush()
+        for chunk in left:
+            await self._flush(chunk)
         while self._sending:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
             self._collect()
@@ -278,6 +324,8 @@ class BulkWriter:
         except BaseException:
             await _end(self._sending)
             raise
+        if self._in_turn and isinstance(error, ROLLED_BACK):
+            return
         if self._done or (self._unknown and self._sent > 1):
             not_sent = max(self._given, self.expected) - self._done - self._unknown
             raise PartialWriteError(
@@ -291,16 +339,9 @@ class BulkWriter:
 
     # --- chunks -----------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        self._chunk = _Chunk()
-        self._sent += 1
-
     async def _send(self, chunk: _Chunk) -> None:
-        if self._operation is CachePutAll:
-            data = b"".join(chain.from_iterable(chunk.entries.items()))
-            items: Any = EncodedItems(len(chunk.entries), (data, b""))
-        else:
-            items = EncodedItems(len(chunk.entries), b"".join(chunk.entries))
+        parts = chain.from_iterable(chunk.entries.items()) if self._operation is CachePutAll else chunk.entries
+        items: Any = EncodedItems(len(chunk.entries), b"".join(parts))
         request: Request[None] = self._operation(self._ref, items)
         # The call takes these up before it lets any other task run.
         self._codecs.unannounced += chunk.types

@@ -16,14 +16,18 @@ import attrs
 
 from ignitemap.abc import MISSING, AsyncMapping, AsyncMutableMapping, AsyncView, Entries, Missing
 from ignitemap.client.cache import AioCache
+from ignitemap.client.retry import Retry, policy_of
+from ignitemap.client.session import Session, retrying
+from ignitemap.client.transactions import in_transaction
 from ignitemap.exceptions import ModifyConflict, QueryError
 from ignitemap.mapping.bulk import CHUNK_BYTES, CHUNK_ENTRIES, BulkWriter, chunks, run_all
 from ignitemap.mapping.expressions import value_columns
 from ignitemap.mapping.guarantees import Guarantees, guarantees_of
+from ignitemap.mapping.joins import JoinQuery, joined
 from ignitemap.mapping.query import CacheQuery, IndexEntries, Plan, Source, index_entries
-from ignitemap.mapping.views import PAGE_SIZE, CacheItems, CacheView, Scan
+from ignitemap.mapping.views import PAGE_SIZE, CacheItems, CacheView, OnError, Scan, Undecodable
 from ignitemap.models.schema import Schema
-from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes
+from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes, decode_object, encode_object
 from ignitemap.protocol.message import CacheRef, ExpiryPolicy
 from ignitemap.protocol.operations import (
     CacheClear,
@@ -46,12 +50,15 @@ from ignitemap.protocol.operations import (
     CacheReplace,
     CacheReplaceIfEquals,
 )
+from ignitemap.protocol.types.binary_object import BinaryObject
+from ignitemap.protocol.types.collections import check_hashes
 
 __all__ = ["Cache", "Guarantees", "ModelKeys", "Peek", "TtlOn"]
 
 D = TypeVar("D")
 K = TypeVar("K")
 V = TypeVar("V")
+W = TypeVar("W")
 K_co = TypeVar("K_co", covariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
 
@@ -110,8 +117,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     __slots__ = (
         "__weakref__",
+        "_binary",
         "_call",
         "_codecs",
+        "_declared",
         "_found",
         "_model",
         "_raw",
@@ -134,6 +143,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         schema: Schema | None = None,
         timeout: float | None = None,
         ttl_on: TtlOn = "update",
+        declared: EntryTypes | None = None,
     ) -> None:
         """Not for users.
 
@@ -145,6 +155,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             schema: The model's fields, where V is a model.
             timeout: Seconds an operation may take; None is the client's.
             ttl_on: What a ttl given to `set` is counted from.
+            declared: The declared types, where those of `typed` leave objects as they are.
         """
         self._raw = raw
         self._typed = typed
@@ -153,12 +164,14 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         self._schema = schema
         self._timeout = timeout
         self._ttl_on: TtlOn = ttl_on
+        self._binary = declared is not None
+        self._declared = typed.types if declared is None else declared
         # All that an operation needs, looked up once.
         self._ref = typed.cache_info
         self._codecs = typed.codecs
         self._types = typed.types
         self._found = _maybe_absent(typed.types)
-        self._call = typed.client.session.call
+        self._call = typed.session.call
 
     def __repr__(self) -> str:
         return f"<Cache {self.name!r}: {self._types.key.name} -> {self._types.value.name}>"
@@ -195,9 +208,35 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             await self._call(CacheGetConfiguration(CacheRef(self._ref.cache_id)), timeout=self._timeout)
         )
 
+    @overload
     def with_options(
-        self, *, ttl: Ttl | None = None, ttl_on: TtlOn | None = None, timeout: float | None = None
-    ) -> "Cache[K, V]":
+        self,
+        *,
+        ttl: Ttl | None = None,
+        ttl_on: TtlOn | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        binary: Literal[False] | None = None,
+    ) -> "Cache[K, V]": ...
+    @overload
+    def with_options(
+        self,
+        *,
+        ttl: Ttl | None = None,
+        ttl_on: TtlOn | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        binary: bool,
+    ) -> "Cache[K, Any]": ...
+    def with_options(
+        self,
+        *,
+        ttl: Ttl | None = None,
+        ttl_on: TtlOn | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        binary: bool | None = None,
+    ) -> "Cache[K, Any]":
         """The same cache with other options; this one is unchanged. What is not given stays as it is.
 
         Args:
@@ -206,9 +245,14 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             ttl_on: What the time is counted from: "update", the default, is the entry's last write, "create" its first
                 one, "access" the last write or read through such a view.
             timeout: Seconds that one operation may take.
+            retry: What is sent again when a connection is lost: "reads", "all", "none" or a `RetryPolicy`, as of
+                `connect`. In a transaction nothing is.
+            binary: Whether objects come as `BinaryObject` instead of the program's models, in values and wherever a key
+                may be of any type. Either can be stored.
 
         Raises:
             ValueError: An option is out of range, or `ttl_on` has no `ttl`.
+            ConfigurationError: `retry` is none of these.
         """
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout must be above 0 s, not {timeout!r}")
@@ -220,17 +264,38 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             if expiry is None:
                 raise ValueError("ttl_on says what a ttl is counted from: give a ttl, too")
             expiry = _counted_on(expiry.create, ttl_on)
-        raw, typed = self._raw, self._typed
-        if expiry is not None:
-            raw, typed = raw.with_expire_policy(expiry), typed.with_expire_policy(expiry)
+        as_objects = self._binary if binary is None else binary
+        raw, client, types = self._raw, self._raw.client, self._declared
+        codecs = client.mapping_codecs
+        if as_objects:
+            codecs, types = client.binary_codecs, _binary(types)
+        session = self._typed.session
+        if retry is not None:
+            session = retrying(session, policy_of(retry))
+            raw = raw.over(session)
+        typed = AioCache(client, raw.name, expiry, codecs=codecs, types=types, session=session)
         return Cache(
-            raw,
+            raw if expiry is None else raw.with_expire_policy(expiry),
             typed,
             self._model,
             table=self._table,
             schema=self._schema,
             timeout=self._timeout if timeout is None else timeout,
             ttl_on=counted_on,
+            declared=self._declared if as_objects else None,
+        )
+
+    def over(self, session: Session) -> "Cache[K, V]":
+        """Not for users: the same cache, whose operations another session carries out. See `Transaction.bind`."""
+        return Cache(
+            self._raw.over(session),
+            self._typed.over(session),
+            self._model,
+            table=self._table,
+            schema=self._schema,
+            timeout=self._timeout,
+            ttl_on=self._ttl_on,
+            declared=self._declared if self._binary else None,
         )
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -268,6 +333,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         found: dict[K, V] = {key: value for key, (value, _) in first}
         size = sum(size for _, (_, size) in first) // max(1, len(first))
         rest = chunks(wanted[FIRST_GET:], max(1, min(CHUNK_ENTRIES, CHUNK_BYTES // max(1, size))))
+        if in_transaction(self._typed.session):  # of this task: no other could take part
+            for chunk in rest:
+                found.update(await self._get_chunk(chunk))
+            return found
         for part in await run_all(self._get_chunk(chunk) for chunk in rest):
             found.update(part)
         return found
@@ -493,28 +562,95 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     # --- iterating --------------------------------------------------------------------------------------------------
 
-    def keys(self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False) -> AsyncView[K]:
+    @overload
+    def keys(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: Literal["raise"] = "raise",
+    ) -> AsyncView[K]: ...
+    @overload
+    def keys(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
+    ) -> AsyncView[K | Undecodable]: ...
+    def keys(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: OnError = "raise",
+    ) -> AsyncView[Any]:
         """The keys. Whole entries are fetched all the same: the protocol has no way to ask for less.
 
         Args:
             page_size: How many are fetched in one round trip.
             partition: The number of the one partition to read; None reads all.
             local: Read only what the node that is asked has as primary copies.
+            on_error: What becomes of one that can't be read: "raise" raises its DecodeError at its place, when all before
+                it have arrived; "yield" gives an `Undecodable` for it, and goes on. A key whose value can't be read
+                is a key all the same.
 
         Raises:
-            ValueError: `page_size` or `partition` is out of range.
+            ValueError: `page_size`, `partition` or `on_error` is out of range.
         """
-        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _keys_of)
+        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _keys_of)
 
-    def values(self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False) -> AsyncView[V]:
+    @overload
+    def values(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: Literal["raise"] = "raise",
+    ) -> AsyncView[V]: ...
+    @overload
+    def values(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
+    ) -> AsyncView[V | Undecodable]: ...
+    def values(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: OnError = "raise",
+    ) -> AsyncView[Any]:
         """The values. Arguments and errors as of `keys`."""
-        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout), _values_of)
+        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _values_of)
 
+    @overload
     def items(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False
-    ) -> CacheItems[K, V]:
-        """The (key, value) pairs. Arguments and errors as of `keys`."""
-        return CacheItems(self._typed, Scan(page_size, partition, local, self._timeout))
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: Literal["raise"] = "raise",
+    ) -> CacheItems[K, V]: ...
+    @overload
+    def items(
+        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
+    ) -> AsyncView[tuple[K, V] | Undecodable]: ...
+    def items(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: OnError = "raise",
+    ) -> AsyncView[Any]:
+        """The (key, value) pairs. Arguments and errors as of `keys`; an entry is bad if either side is.
+
+        With `on_error="yield"` not everything is a pair, and the view has no `to_dict`.
+        """
+        scan = Scan(page_size, partition, local, self._timeout, on_error)
+        if on_error == "yield":
+            return CacheView[Any](self._typed, scan)
+        return CacheItems[K, V](self._typed, scan)
 
     def __aiter__(self) -> AsyncIterator[K]:
         return aiter(self.keys())
@@ -546,7 +682,53 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
                 " allow_scan=True fetches all entries and computes the query here"
             )
         _ = Scan(page_size)  # checks it
-        return CacheQuery[V, V](self._source(page_size, may_scan=allow_scan), Plan()).where(*conditions)
+        return CacheQuery[V, V](self.as_source(page_size, may_scan=allow_scan), Plan()).where(*conditions)
+
+    def join(
+        self,
+        other: "Cache[Any, W]",
+        *,
+        on: Callable[[V, W], bool],
+        distributed_joins: bool = True,
+        page_size: int = PAGE_SIZE,
+    ) -> JoinQuery[tuple[V, W], V, W]:
+        """Entries of this cache and of another that belong together, as tuples of both values.
+
+            found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Graz")
+            names = await found.select(lambda p, c: (p.name, c.name)).all()
+
+        A cache may be joined to itself; `JoinQuery.join` adds a third.
+
+        Args:
+            other: A cache of models, of the same client.
+            on: Which entries belong together: a field of one cache equals a field of the other; more conditions may stand
+                beside it with `&`.
+            distributed_joins: Also find entries that lie on different nodes, for which the node needs an index of the
+                field that the later cache is joined by. False is quicker for what lies together, by the same
+                affinity key or in a replicated cache, and misses what does not.
+            page_size: How many rows are fetched in one round trip.
+
+        Raises:
+            QueryError: `on` can't be recorded or is no equality of fields; a cache has no query metadata, or is of
+                another client.
+            ValueError: `page_size` is out of range.
+        """
+        _ = Scan(page_size)  # checks it
+        mine, its = self.as_source(page_size), other.as_source(page_size)
+        return joined(mine, its, on, optional=False, distributed=distributed_joins)
+
+    def left_join(
+        self,
+        other: "Cache[Any, W]",
+        *,
+        on: Callable[[V, W], bool],
+        distributed_joins: bool = True,
+        page_size: int = PAGE_SIZE,
+    ) -> JoinQuery[tuple[V, W | None], V, W]:
+        """As `join`; an entry of this cache that has none in the other comes with None in its place."""
+        _ = Scan(page_size)  # checks it
+        mine, its = self.as_source(page_size), other.as_source(page_size)
+        return joined(mine, its, on, optional=True, distributed=distributed_joins)
 
     def index_query(
         self,
@@ -578,10 +760,11 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         if value_type is None:
             raise QueryError(f"the values of the cache {self.name!r} have no type that could be indexed")
         return index_entries(
-            self._source(page_size), value_type, index, criteria, limit=limit, partition=partition, local=local
+            self.as_source(page_size), value_type, index, criteria, limit=limit, partition=partition, local=local
         )
 
-    def _source(self, page_size: int, *, may_scan: bool = False) -> Source:
+    def as_source(self, page_size: int, *, may_scan: bool = False) -> Source:
+        """Not for users: the cache as part of a query."""
         columns = value_columns(self._schema, self._types.key, self._types.value)
         return Source(self._typed, columns, self._table, self._timeout, may_scan, page_size)
 
@@ -634,11 +817,12 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     # --- bulk -------------------------------------------------------------------------------------------------------
 
     def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
-        return BulkWriter(self._typed.client.session, operation, self._ref, self._codecs, self._types, self._timeout)
+        return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout)
 
     async def _get_chunk(self, keys: list[K]) -> list[tuple[K, V]]:
         request = CacheGetAll(self._ref, keys)
         found = await self._call(request, self._codecs, self._types, timeout=self._timeout)
+        check_hashes([key for key, _ in found])  # which the node has chosen
         return list(found)
 
 
@@ -700,7 +884,7 @@ def _maybe_absent(types: EntryTypes) -> EntryTypes:
                 return None, pos + 1
             return decode_value(codecs, buf, pos)
 
-    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode))
+    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None))
 
 
 class ReadValue:
@@ -730,7 +914,40 @@ def _exact(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return ReadValue(value, buf[pos:end]), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode))
+    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None))
+
+
+# Type codes of what may be, or hold, an object: arrays of objects, collections, maps, complex objects and anything.
+_HOLDERS: Final = frozenset({23, 24, 25, 103})
+
+
+@lru_cache(maxsize=1024)
+def _binary(types: EntryTypes) -> EntryTypes:
+    """The types of a view whose values are read as they are, objects as `BinaryObject`; declared ones can be written."""
+    declared = types.value
+    if declared.code not in _HOLDERS:
+        return types
+
+    def encode(codecs: Codecs, out: bytearray, value: Any, *key: Any) -> None:
+        if _has_object(value):
+            encode_object(codecs, out, value)
+        else:
+            declared.encode(codecs, out, value, *key)
+
+    def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+        return decode_object(codecs, buf, pos)
+
+    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode))
+
+
+def _has_object(value: object) -> bool:
+    """Whether a value is a BinaryObject or a collection with one in it, which no declared type would take."""
+    if isinstance(value, Mapping):
+        inside = cast(Any, value)
+        return any(map(_has_object, inside)) or any(map(_has_object, inside.values()))
+    if isinstance(value, list | tuple | builtins.set | frozenset):
+        return any(map(_has_object, cast(Any, value)))
+    return isinstance(value, BinaryObject)
 
 
 @lru_cache(maxsize=1024)
@@ -742,7 +959,7 @@ def _sized(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return (value, end - pos), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode))
+    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None))
 
 
 # --- time to live ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
@@ -12,6 +13,8 @@ import ignitemap as ig
 
 pytest.register_assert_rewrite("tests.abc.mapping_contract")
 
+Connect: TypeAlias = Callable[..., Awaitable[ig.Client]]
+Name: TypeAlias = Callable[..., str]
 MakeCache: TypeAlias = Callable[..., Awaitable["ig.Cache[Any, Any]"]]
 Pool: TypeAlias = dict[tuple[Any, ...], list["ig.Cache[Any, Any]"]]
 
@@ -61,3 +64,31 @@ async def make_cache(client: ig.Client, pool: Pool) -> AsyncIterator[MakeCache]:
 async def cache(make_cache: MakeCache) -> "ig.Cache[int, str]":
     """An empty cache of int to str."""
     return await make_cache(int, str)
+
+
+@pytest.fixture
+async def connect(url: str) -> AsyncIterator[Connect]:
+    """Opens clients, each with a registry of its own."""
+    clients: list[ig.Client] = []
+
+    async def make(registry: ig.Registry | None = None) -> ig.Client:
+        clients.append(await ig.connect(url, registry=ig.Registry() if registry is None else registry))
+        return clients[-1]
+
+    yield make
+    for each in clients:
+        await each.aclose()
+
+
+@pytest.fixture
+async def names(client: ig.Client) -> AsyncIterator[Name]:
+    """Names that nothing in the cluster has: of caches, which are dropped when the test is over, and of types."""
+    made: list[str] = []
+
+    def name(stem: str = "opened") -> str:
+        made.append(f"{stem}_{uuid.uuid4().hex[:8]}")
+        return made[-1]
+
+    yield name
+    for each in {*made} & {*await client.cache_names()}:
+        await client.drop(each)

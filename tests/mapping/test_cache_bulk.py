@@ -28,6 +28,7 @@ class Recorder:
         """By the number of the request: what it fails with instead of being sent."""
         self.gate: asyncio.Event | None = None
         self.call = self.session.call
+        self.nodes = len(self.session.nodes.open)
 
     async def record(self, request: Any, *arguments: Any, **options: Any) -> Any:
         """What takes the place of Session.call."""
@@ -69,7 +70,10 @@ def chunk_tasks() -> list[asyncio.Task[Any]]:
 async def test_update_of_many(cache: IntStr, recorder: Recorder) -> None:
     """Many entries go in chunks, several but not too many at a time, and all arrive."""
     await cache.update(entries(20_000))
-    assert [count for _, count in recorder.requests[:-1]] == [CHUNK_ENTRIES] * (20_000 // CHUNK_ENTRIES)
+    sizes = [count for _, count in recorder.requests]
+    assert sum(sizes) == 20_000
+    # All but the last of each node are full.
+    assert sizes[: -recorder.nodes] == [CHUNK_ENTRIES] * (len(sizes) - recorder.nodes)
     assert 1 < recorder.most_under_way <= DEPTH
     assert await cache.size() == 20_000
     assert await cache.get_many(range(-5, 20_005)) == dict(entries(20_000))
@@ -118,14 +122,15 @@ async def test_repeated_keys_in_one_update(cache: IntStr, recorder: Recorder) ->
 async def test_repeated_key_waits_for_its_earlier_chunk(cache: IntStr, recorder: Recorder) -> None:
     """A chunk with a key that is under way is not sent before the chunk that holds it has been answered."""
     recorder.gate = asyncio.Event()
-    many = [*entries(CHUNK_ENTRIES), *entries(CHUNK_ENTRIES), (5000, "x")]
+    many = [*entries(CHUNK_ENTRIES), *((number, "again") for number in range(CHUNK_ENTRIES)), (5000, "x")]
     updating = asyncio.create_task(cache.update(many))
     for _ in range(20):
         await asyncio.sleep(0)
     assert len(recorder.requests) == 1
     recorder.gate.set()
     await updating
-    assert [count for _, count in recorder.requests] == [CHUNK_ENTRIES, CHUNK_ENTRIES, 1]
+    assert sum(count for _, count in recorder.requests) == 2 * CHUNK_ENTRIES + 1
+    assert set(await cache.values().to_list()) == {"again", "x"}
 
 
 async def test_equal_keys_of_different_types(make_cache: MakeCache) -> None:
@@ -151,7 +156,7 @@ async def test_async_source_is_read_as_fast_as_it_is_sent(cache: IntStr, recorde
     for _ in range(50):
         await asyncio.sleep(0)
     assert recorder.under_way == DEPTH
-    assert read == (DEPTH + 1) * CHUNK_ENTRIES
+    assert read <= (DEPTH + 1 + recorder.nodes) * CHUNK_ENTRIES
     recorder.gate.set()
     await updating
     assert await cache.size() == 30_000
@@ -203,7 +208,9 @@ async def test_error_after_a_chunk_has_left(cache: IntStr, recorder: Recorder, b
     with pytest.raises(ig.PartialWriteError) as caught:
         await cache.update(many)
     error = caught.value
-    assert (error.done, error.not_sent, error.unknown) == (3 * CHUNK_ENTRIES, 12, 0)
+    sent = sum(count for _, count in recorder.requests)
+    assert CHUNK_ENTRIES <= sent <= 3 * CHUNK_ENTRIES
+    assert (error.done, error.not_sent, error.unknown) == (sent, len(many) - sent, 0)
     assert isinstance(error.__cause__, ig.EncodeError | ValueError)
     assert await cache.size() == error.done
     assert recorder.under_way == 0

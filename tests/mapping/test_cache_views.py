@@ -144,3 +144,102 @@ async def test_views_of_a_closed_client(url: str, filled: IntStr) -> None:
                 pass
     with pytest.raises(ig.ClientClosed):
         await cache.keys().to_list()
+
+
+# --- entries that can't be read ---------------------------------------------------------------------------------------
+
+MANY = 10_000
+BAD = 7_777
+
+
+@pytest.fixture
+async def with_bad_value(cache: IntStr) -> IntStr:
+    """10,000 entries, all str but one, which another program has stored as a double."""
+    await cache.update({number: str(number) for number in range(MANY)})
+    await cache.raw.put(BAD, 1.5, key_hint=ig.LONG)
+    return cache
+
+
+async def test_one_bad_entry_of_ten_thousand_is_yielded(with_bad_value: IntStr) -> None:
+    """With on_error="yield" one undecodable value is an Undecodable at its place, and the other 9,999 entries come."""
+    found: dict[int, str] = {}
+    bad: list[ig.Undecodable] = []
+    async for item in with_bad_value.items(on_error="yield"):
+        if isinstance(item, ig.Undecodable):
+            bad.append(item)
+        else:
+            found[item[0]] = item[1]
+    assert found == {number: str(number) for number in range(MANY) if number != BAD}
+    (only,) = bad
+    assert only.key == BAD
+    assert only.raw.hex() == "06000000000000f83f"
+    assert isinstance(only.error, ig.DecodeError)
+    assert only.error.node is not None
+    assert "f83f" not in repr(only)
+    values = await with_bad_value.values(on_error="yield").to_list()
+    assert len(values) == MANY
+    assert [value.key for value in values if isinstance(value, ig.Undecodable)] == [BAD]
+    assert not hasattr(with_bad_value.items(on_error="yield"), "to_dict")
+    assert await with_bad_value.items(on_error="raise").first() is not None
+
+
+async def test_one_bad_entry_raises_at_its_place(with_bad_value: IntStr) -> None:
+    """With on_error="raise" the entries before the bad one arrive, then its DecodeError; the others' pages are whole."""
+    where: Any = {"partition": BAD % 1024, "page_size": 4}  # in one partition the order is the same in each scan
+    order = await with_bad_value.items(on_error="yield", **where).to_list()
+    assert len(order) > 4
+    place = next(at for at, item in enumerate(order) if isinstance(item, ig.Undecodable))
+    seen: list[Any] = []
+    with pytest.raises(ig.DecodeError, match="expected String") as caught:
+        async for item in with_bad_value.items(**where):
+            seen.append(item)
+    assert seen == order[:place]
+    assert caught.value.node is not None
+    with pytest.raises(ig.DecodeError):
+        await with_bad_value.items().to_dict()
+    with pytest.raises(ig.DecodeError):
+        await with_bad_value.values().count()
+    for partition in (BAD % 1024 - 1, BAD % 1024 + 1):
+        assert await with_bad_value.items(partition=partition).count() > 0
+
+
+async def test_keys_of_bad_values_are_keys(with_bad_value: IntStr) -> None:
+    """The keys of a cache come whatever its values are, and so a bad entry can be found and removed."""
+    assert sorted(await with_bad_value.keys().to_list()) == list(range(MANY))
+    assert sorted([key async for key in with_bad_value]) == list(range(MANY))
+    async for item in with_bad_value.values(on_error="yield"):
+        if isinstance(item, ig.Undecodable):
+            assert await with_bad_value.delete(item.key)
+    assert await with_bad_value.items().count() == MANY - 1
+
+
+async def test_a_bad_key(cache: IntStr) -> None:
+    """A key that can't be read is an Undecodable without a key, with the key's bytes; its value can be read all the same."""
+    await cache.update({number: str(number) for number in range(50)})
+    await cache.raw.put("a", "of a")
+    (bad,) = [item for item in await cache.items(on_error="yield").to_list() if isinstance(item, ig.Undecodable)]
+    assert bad.key is None
+    assert bad.raw.hex() == "090100000061"
+    (bad,) = [item for item in await cache.keys(on_error="yield").to_list() if isinstance(item, ig.Undecodable)]
+    assert bad.key is None
+    assert sorted(await cache.values().to_list()) == sorted([*(str(number) for number in range(50)), "of a"])
+    with pytest.raises(ig.DecodeError, match="expected long"):
+        await cache.keys().to_list()
+
+
+async def test_bad_entries_leave_no_cursor_and_no_connection(one_connection: IntStr) -> None:
+    """A DecodeError in a scan closes its cursor and nothing else: the connection is the same after 150 of them."""
+    (connection,) = one_connection.raw.client.session.nodes.open
+    await one_connection.raw.put(COUNT // 2, 1.5, key_hint=ig.LONG)
+    for _ in range(MORE_THAN_ALLOWED):
+        with pytest.raises(ig.DecodeError):
+            await one_connection.items(page_size=10).to_list()
+    assert await one_connection.items(page_size=10, on_error="yield").count() == COUNT
+    assert [*one_connection.raw.client.session.nodes.open] == [connection]
+
+
+def test_on_error_out_of_range(cache: IntStr) -> None:
+    """Another on_error is refused before anything is sent."""
+    for view in (cache.keys, cache.values, cache.items):
+        with pytest.raises(ValueError, match="on_error"):
+            view(on_error="ignore")
