@@ -1,17 +1,18 @@
 """Apache Ignite for Python: a dict that you can await, typed models, and a raw escape hatch.
 
-import ignitemap as ig
-
-async with ig.connect("ignite://127.0.0.1:10800") as client:
-    ages = await client.cache("ages", str, int)
-    await ages.set("ann", 41)
-    print(await ages["ann"])
+>>> import ignitemap as ig
+>>> async with ig.connect("embedded://") as client:  # or "ignite://127.0.0.1:10800"
+...     ages = await client.cache("ages", str, int)
+...     await ages.set("ann", 41)
+...     print(await ages["ann"])
+41
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from ignitemap.abc import AsyncMapping, AsyncMutableMapping, AsyncSet
+from ignitemap.client.retry import RetryPolicy
 from ignitemap.exceptions import (
     AuthenticationError,
     CacheConfigInvalid,
@@ -43,6 +44,7 @@ from ignitemap.exceptions import (
     SchemaConflictError,
     ServerError,
     SqlError,
+    StructureError,
     TlsError,
     TooManyCursors,
     TransactionConflict,
@@ -72,6 +74,7 @@ from ignitemap.mapping.expressions import (
     lower,
     lt,
     max_,
+    maybe,
     min_,
     ne,
     not_,
@@ -80,11 +83,21 @@ from ignitemap.mapping.expressions import (
     sum_,
     upper,
 )
+from ignitemap.mapping.joins import JoinQuery
 from ignitemap.mapping.query import CacheQuery
 from ignitemap.mapping.rows import Row, Rows
+from ignitemap.mapping.views import Undecodable
 from ignitemap.models.evolving import evolve
 from ignitemap.models.fields import Array, Byte, Char, Double, Float, Index, Int, Long, Short, field, key, sql
-from ignitemap.models.registry import Registry, enum_ as enum, key_class, model
+from ignitemap.models.registry import (
+    Registry,
+    default_registry,
+    enum_ as enum,
+    key_class,
+    model,
+    structure,
+    unstructure,
+)
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import ANY, Spec, optional
 from ignitemap.protocol.types.arrays import BYTES, array_of
@@ -98,12 +111,12 @@ from ignitemap.protocol.types.text import CHAR, STRING
 from ignitemap.protocol.types.uuid import UUID
 
 if TYPE_CHECKING:
-    from ignitemap import aio_cache, local, raw
+    from ignitemap import aio_cache, embedded, local, raw
 
 __version__ = "0.1.0"
 
 # Loaded on first use: what only some programs need.
-_SUBMODULES = frozenset({"aio_cache", "local", "raw"})
+_SUBMODULES = frozenset({"aio_cache", "embedded", "local", "raw"})
 
 __all__ = [
     "ANY",
@@ -154,6 +167,7 @@ __all__ = [
     "Index",
     "InsecureCredentialsError",
     "Int",
+    "JoinQuery",
     "Long",
     "ModelError",
     "ModifyConflict",
@@ -167,6 +181,7 @@ __all__ = [
     "ProtocolError",
     "QueryError",
     "Registry",
+    "RetryPolicy",
     "Row",
     "Rows",
     "SchemaConflictError",
@@ -174,6 +189,7 @@ __all__ = [
     "Short",
     "Spec",
     "SqlError",
+    "StructureError",
     "TlsError",
     "TooManyCursors",
     "TransactionConflict",
@@ -181,6 +197,7 @@ __all__ = [
     "TransactionError",
     "TransactionLost",
     "TransactionTimeout",
+    "Undecodable",
     "UnexpectedReply",
     "aio_cache",
     "array_of",
@@ -191,7 +208,9 @@ __all__ = [
     "connect",
     "contains",
     "count",
+    "default_registry",
     "dict_of",
+    "embedded",
     "enum",
     "eq",
     "evolve",
@@ -211,6 +230,7 @@ __all__ = [
     "lower",
     "lt",
     "max_",
+    "maybe",
     "min_",
     "model",
     "ne",
@@ -221,8 +241,10 @@ __all__ = [
     "some",
     "sql",
     "startswith",
+    "structure",
     "sum_",
     "tuple_of",
+    "unstructure",
     "upper",
 ]
 

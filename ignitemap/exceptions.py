@@ -15,6 +15,7 @@ Ask the class which of them it was before you try again.
     │   ├── EncodeTypeError           and a TypeError
     │   ├── EncodeValueError          and a ValueError
     │   └── EncodeOverflowError       and an OverflowError
+    ├── StructureError                plain data does not fit a model; and a ValueError
     ├── NotSentError                  no byte of the request reached the socket
     │   ├── NotSentTimeout            and a TimeoutError
     │   ├── Overloaded                no free slot before the deadline
@@ -109,6 +110,7 @@ __all__ = [
     "ServerError",
     "SqlCacheNotFound",
     "SqlError",
+    "StructureError",
     "TlsError",
     "TooManyCursors",
     "TransactionConflict",
@@ -135,6 +137,12 @@ class IgniteMapError(Exception):
 
     Attributes:
         message: What went wrong, in one or two sentences.
+
+    >>> try:
+    ...     await client.drop("absent")
+    ... except ig.IgniteMapError as error:
+    ...     print(type(error).__name__)
+    CacheNotFound
     """
 
     def __init__(self, message: str) -> None:
@@ -150,6 +158,10 @@ class ConfigurationError(IgniteMapError):
 
     Attributes:
         option: The option, variable or URL part in question, where there is a single one.
+
+    >>> ig.connect("ignite://127.0.0.1?timeuot=5")
+    Traceback (most recent call last):
+    ConfigurationError: ...timeuot...
     """
 
     def __init__(self, message: str, *, option: str | None = None) -> None:
@@ -162,6 +174,12 @@ class ModelError(IgniteMapError):
 
     Attributes:
         path: Where: `Person.home.street`.
+
+    >>> @ig.model
+    ... class Torch:
+    ...     light: complex
+    Traceback (most recent call last):
+    ModelError: Torch.light...
     """
 
     def __init__(self, message: str, *, path: str | None = None) -> None:
@@ -176,6 +194,20 @@ class SchemaConflictError(IgniteMapError):
         cache: Name of the cache, where one is concerned.
         path: The field: `Person.home.street`.
         statement: The SQL statement that would bring the cluster up to date, where there is one.
+
+    >>> @ig.model(cache="gems")
+    ... class Gem:
+    ...     id: int = ig.key()
+    >>> _ = await client.cache(Gem)
+    >>> @ig.model(cache="gems")
+    ... class Gem:
+    ...     id: int = ig.key()
+    ...     cut: str = ig.field(default="", index=True)
+    >>> try:
+    ...     await (await client.cache(Gem)).where(lambda gem: gem.cut == "oval").all()
+    ... except ig.SchemaConflictError as error:
+    ...     print(error.statement)
+    ALTER TABLE ...
     """
 
     def __init__(
@@ -188,7 +220,12 @@ class SchemaConflictError(IgniteMapError):
 
 
 class QueryError(IgniteMapError):
-    """A query cannot be built from what was written; the message says what to write instead."""
+    """A query cannot be built from what was written; the message says what to write instead.
+
+    >>> people.where(lambda p: p.nick is None)
+    Traceback (most recent call last):
+    QueryError: ...ig.is_null...
+    """
 
 
 class NotSupportedByServer(IgniteMapError):
@@ -196,6 +233,10 @@ class NotSupportedByServer(IgniteMapError):
 
     Attributes:
         feature: Ignite's name of the feature or operation.
+
+    >>> error = ig.NotSupportedByServer("the node is too old for expiry policies", feature="EXPIRY_POLICY")
+    >>> isinstance(error, ig.IgniteMapError), error.feature
+    (True, 'EXPIRY_POLICY')
     """
 
     def __init__(self, message: str, *, feature: str | None = None) -> None:
@@ -208,6 +249,12 @@ class ModifyConflict(IgniteMapError):
 
     Attributes:
         attempts: How many times it was tried.
+
+    >>> spots = await client.cache("spots", int, list[tuple[int, int]])
+    >>> await spots.set(1, [(0, 0)])
+    >>> await spots.modify(1, lambda spot: [(1, 1)], attempts=2)  # Ignite can't compare a list that holds tuples
+    Traceback (most recent call last):
+    ModifyConflict: ...
     """
 
     def __init__(self, message: str, *, attempts: int = 0) -> None:
@@ -222,6 +269,10 @@ class EncodeError(IgniteMapError):
 
     Attributes:
         path: Where inside the argument: `home.tags[3]`; empty for the argument itself.
+
+    >>> await cache.set("one", "Ann")
+    Traceback (most recent call last):
+    EncodeTypeError: ...
     """
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -230,15 +281,49 @@ class EncodeError(IgniteMapError):
 
 
 class EncodeTypeError(EncodeError, TypeError):
-    """A value has the wrong Python type."""
+    """A value has the wrong Python type.
+
+    >>> try:
+    ...     await cache.set(1, 2)
+    ... except TypeError as error:
+    ...     print(type(error).__name__)
+    EncodeTypeError
+    """
 
 
 class EncodeValueError(EncodeError, ValueError):
-    """A value has the right Python type, but Ignite cannot hold it."""
+    """A value has the right Python type, but Ignite cannot hold it.
+
+    >>> accounts = await client.cache("accounts", str, ig.DECIMAL)
+    >>> await accounts.set("ann", Decimal("NaN"))
+    Traceback (most recent call last):
+    EncodeValueError: ...
+    """
 
 
 class EncodeOverflowError(EncodeError, OverflowError):
-    """A number is out of the range of its Ignite type."""
+    """A number is out of the range of its Ignite type.
+
+    >>> await cache.set(2**63, "Ann")
+    Traceback (most recent call last):
+    EncodeOverflowError: ...
+    """
+
+
+class StructureError(IgniteMapError, ValueError):
+    """Plain data, say from JSON, is not what a model wants.
+
+    Attributes:
+        path: Where inside the data: `home.tags[3]`; empty for all of it.
+
+    >>> ig.structure({"id": "one", "name": "Ann"}, Person)
+    Traceback (most recent call last):
+    StructureError: ...id...
+    """
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 # --- the network or the cluster failed --------------------------------------------------------------------------------
@@ -250,6 +335,13 @@ class NotSentError(IgniteMapError):
     Attributes:
         operation: Ignite's name of the operation.
         node: Address of the node it was meant for, where one was chosen.
+
+    >>> await client.aclose()
+    >>> try:
+    ...     await cache.set(1, "Ann")
+    ... except ig.NotSentError as error:
+    ...     print(type(error).__name__)  # nothing was stored: it may be done again
+    ClientClosedNotSent
     """
 
     def __init__(self, message: str, *, operation: str | None = None, node: str | None = None) -> None:
@@ -263,6 +355,10 @@ class NotSentTimeout(NotSentError, TimeoutError):
 
     Attributes:
         timeout: The time allowed, in seconds.
+
+    >>> error = ig.NotSentTimeout("no connection within 0.5 s", operation="CachePut", timeout=0.5)
+    >>> isinstance(error, ig.NotSentError), isinstance(error, TimeoutError), error.timeout
+    (True, True, 0.5)
     """
 
     def __init__(
@@ -273,7 +369,12 @@ class NotSentTimeout(NotSentError, TimeoutError):
 
 
 class Overloaded(NotSentError):
-    """Too much was in flight already, and no slot came free before the deadline."""
+    """Too much was in flight already, and no slot came free before the deadline.
+
+    >>> error = ig.Overloaded("no slot came free within 0.5 s", operation="CachePut")
+    >>> isinstance(error, ig.NotSentError), error.operation
+    (True, 'CachePut')
+    """
 
 
 class ClusterUnavailable(NotSentError, ConnectionError):
@@ -281,6 +382,12 @@ class ClusterUnavailable(NotSentError, ConnectionError):
 
     Attributes:
         causes: Why each node failed, by its address.
+
+    >>> try:
+    ...     await ig.connect("ignite://127.0.0.1:1", connect_timeout=0.01)
+    ... except ig.ClusterUnavailable as error:
+    ...     print([*error.causes])
+    ['127.0.0.1:1']
     """
 
     def __init__(
@@ -301,6 +408,13 @@ class OutcomeUnknownError(IgniteMapError):
     Attributes:
         operation: Ignite's name of the operation.
         node: Address of the node that it was sent to.
+
+    >>> with node.faults.cut("CachePut", when="after"):
+    ...     await cache.set(1, "Ann")
+    Traceback (most recent call last):
+    OutcomeUnknownError: ...
+    >>> await cache.get(1)  # this time it was stored
+    'Ann'
     """
 
     def __init__(self, message: str, *, operation: str | None = None, node: str | None = None) -> None:
@@ -314,6 +428,11 @@ class OperationTimeout(OutcomeUnknownError, TimeoutError):
 
     Attributes:
         timeout: The time allowed, in seconds.
+
+    >>> with node.faults.drop("CacheGet"):
+    ...     await cache.with_options(timeout=0.02).get(1)
+    Traceback (most recent call last):
+    OperationTimeout: ...
     """
 
     def __init__(
@@ -324,7 +443,14 @@ class OperationTimeout(OutcomeUnknownError, TimeoutError):
 
 
 class CommitOutcomeUnknown(OutcomeUnknownError):
-    """A commit was sent and no answer came: all of the transaction was applied, or none of it."""
+    """A commit was sent and no answer came: all of the transaction was applied, or none of it.
+
+    >>> with node.faults.cut("TxEnd"):
+    ...     async with client.transaction():
+    ...         await accounts.set("ann", 0)
+    Traceback (most recent call last):
+    CommitOutcomeUnknown: ...
+    """
 
 
 class PartialWriteError(OutcomeUnknownError):
@@ -334,6 +460,13 @@ class PartialWriteError(OutcomeUnknownError):
         done: Entries that the cluster acknowledged.
         not_sent: Entries that were certainly not written.
         unknown: Entries that may or may not have been written.
+
+    >>> with node.faults.fail("CachePutAll", times=1):
+    ...     try:
+    ...         await cache.update((number, "x") for number in range(5000))
+    ...     except ig.PartialWriteError as error:
+    ...         print(error.unknown, error.done + error.not_sent)
+    1024 3976
     """
 
     def __init__(
@@ -357,6 +490,12 @@ class ConnectError(IgniteMapError, ConnectionError):
 
     Attributes:
         node: Address of the node.
+
+    >>> try:
+    ...     await ig.connect(node.url, tls=True)
+    ... except ig.ConnectError as error:
+    ...     print(type(error).__name__, isinstance(error, ConnectionError))
+    TlsError True
     """
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
@@ -365,15 +504,31 @@ class ConnectError(IgniteMapError, ConnectionError):
 
 
 class AuthenticationError(ConnectError):
-    """The cluster refused the user name or the password. Final: it is never retried."""
+    """The cluster refused the user name or the password. Final: it is never retried.
+
+    >>> async with ig.embedded.Node(users={"ann": "secret"}) as guarded:
+    ...     await ig.connect(guarded.url, username="ann", password="guessed")
+    Traceback (most recent call last):
+    AuthenticationError: ...
+    """
 
 
 class TlsError(ConnectError):
-    """The TLS handshake failed: an untrusted certificate, a wrong host name, an old protocol version."""
+    """The TLS handshake failed: an untrusted certificate, a wrong host name, an old protocol version.
+
+    >>> await ig.connect(node.url, tls=True)  # a node that has no TLS
+    Traceback (most recent call last):
+    TlsError: ...
+    """
 
 
 class InsecureCredentialsError(ConnectError):
-    """Credentials would have crossed the network unencrypted, so nothing was sent."""
+    """Credentials would have crossed the network unencrypted, so nothing was sent.
+
+    >>> await ig.connect("ignite://ann:secret@192.0.2.1")
+    Traceback (most recent call last):
+    InsecureCredentialsError: ...
+    """
 
 
 class ProtocolError(IgniteMapError):
@@ -381,6 +536,14 @@ class ProtocolError(IgniteMapError):
 
     Attributes:
         node: Address of the node.
+
+    >>> await cache.set(1, "Ann")
+    >>> ages = await client.cache("cache", int, int)
+    >>> try:
+    ...     await ages[1]
+    ... except ig.ProtocolError as error:
+    ...     print(type(error).__name__)
+    DecodeError
     """
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
@@ -393,6 +556,12 @@ class DecodeError(ProtocolError):
 
     Attributes:
         offset: Where in the decoded buffer, in bytes.
+
+    >>> await cache.set(1, "Ann")
+    >>> ages = await client.cache("cache", int, int)
+    >>> await ages[1]
+    Traceback (most recent call last):
+    DecodeError: ...
     """
 
     def __init__(self, message: str, *, node: str | None = None, offset: int | None = None) -> None:
@@ -406,6 +575,10 @@ class FrameTooLarge(ProtocolError):
     Attributes:
         size: Length that the frame claimed, in bytes.
         limit: Longest length allowed, in bytes.
+
+    >>> error = ig.FrameTooLarge("a frame of 2 GiB", size=2**31, limit=2**26)
+    >>> isinstance(error, ig.ProtocolError), error.size, error.limit
+    (True, 2147483648, 67108864)
     """
 
     def __init__(
@@ -417,7 +590,12 @@ class FrameTooLarge(ProtocolError):
 
 
 class UnexpectedReply(ProtocolError):
-    """A reply came to a question that was never asked. The connection closes."""
+    """A reply came to a question that was never asked. The connection closes.
+
+    >>> error = ig.UnexpectedReply("a reply to request 7, which was never sent", node="127.0.0.1:10800")
+    >>> isinstance(error, ig.ProtocolError), error.node
+    (True, '127.0.0.1:10800')
+    """
 
 
 # --- the server said no -----------------------------------------------------------------------------------------------
@@ -430,6 +608,11 @@ class ServerError(IgniteMapError):
         status: Ignite's status code.
         node: Address of the node that answered.
         operation: Ignite's name of the operation.
+
+    >>> with node.faults.fail("CacheGet", status=1, message="out of order"):
+    ...     await cache.get(1)
+    Traceback (most recent call last):
+    ServerError: out of order...
     """
 
     usual_status: ClassVar[int] = 1
@@ -469,25 +652,50 @@ class FunctionalityDisabled(ServerError):
 
 
 class CacheNotFound(ServerError):
-    """The cache does not exist."""
+    """The cache does not exist.
+
+    >>> await client.cache("absent", create=False)
+    Traceback (most recent call last):
+    CacheNotFound: ...
+    """
 
     usual_status = 1000
 
 
 class CacheExists(ServerError):
-    """A cache of this name exists already."""
+    """A cache of this name exists already.
+
+    >>> await client.raw.create_cache("scores")
+    <AioCache...>
+    >>> await client.raw.create_cache("scores")
+    Traceback (most recent call last):
+    CacheExists: ...
+    """
 
     usual_status = 1001
 
 
 class CacheConfigInvalid(ServerError):
-    """The server refused the configuration of a new cache."""
+    """The server refused the configuration of a new cache.
+
+    >>> with node.faults.fail("CacheCreateWithConfiguration", status=ig.CacheConfigInvalid.usual_status):
+    ...     await client.raw.create_cache(ig.CacheConfig(name="scores", group="games"))
+    Traceback (most recent call last):
+    CacheConfigInvalid: ...
+    """
 
     usual_status = 1002
 
 
 class TooManyCursors(ServerError):
-    """The connection has as many open cursors as the server allows."""
+    """The connection has as many open cursors as the server allows.
+
+    >>> await cache.set(1, "Ann")
+    >>> with node.faults.fail("QueryScan", status=ig.TooManyCursors.usual_status):
+    ...     await cache.items().to_list()
+    Traceback (most recent call last):
+    TooManyCursors: ...
+    """
 
     usual_status = 1010
 
@@ -523,7 +731,14 @@ class EntryProcessorError(ServerError):
 
 
 class TransactionTimeout(ServerError):
-    """The transaction, or its wait for a lock, took too long. It was rolled back."""
+    """The transaction, or its wait for a lock, took too long. It was rolled back.
+
+    >>> with node.faults.fail("CachePut", message="Cache transaction timed out"):
+    ...     async with client.transaction(timeout=5):
+    ...         await accounts.set("ann", 0)
+    Traceback (most recent call last):
+    TransactionTimeout: ...
+    """
 
 
 class TransactionDeadlock(ServerError):
@@ -531,11 +746,27 @@ class TransactionDeadlock(ServerError):
 
     A node says so only where it sends its stack traces (ThinClientConfiguration.serverToClientExceptionStackTraceSending);
     else a deadlock shows as TransactionTimeout.
+
+    >>> with node.faults.fail("CachePut", message="Deadlock detected", times=1):
+    ...     async for attempt in client.transactions(attempts=2):  # tried again by itself
+    ...         async with attempt:
+    ...             await accounts.set("ann", 0)
+    >>> await accounts["ann"]
+    0
     """
 
 
 class TransactionConflict(ServerError):
-    """Another transaction changed what this one had read. It was rolled back."""
+    """Another transaction changed what this one had read. It was rolled back.
+
+    >>> async with client.transaction("optimistic", "serializable"):
+    ...     ann = await accounts["ann"]
+    ...     other = asyncio.create_task(accounts.set("ann", 7), context=contextvars.Context())  # not part of it
+    ...     await other
+    ...     await accounts.set("ann", ann - 10)
+    Traceback (most recent call last):
+    TransactionConflict: ...
+    """
 
 
 class SqlError(ServerError):
@@ -543,6 +774,12 @@ class SqlError(ServerError):
 
     Attributes:
         state: The five characters of its SQLSTATE; None when the server sent none.
+
+    >>> try:
+    ...     await client.sql("SELEC 1")
+    ... except ig.SqlError as error:
+    ...     print(error.state)
+    42000
     """
 
     def __init__(
@@ -572,6 +809,12 @@ class CursorLost(IgniteMapError):
 
     Attributes:
         node: Address of the node that had it.
+
+    >>> await cache.update({number: "x" for number in range(5)})
+    >>> with node.faults.cut("QueryScanCursorGetPage"):
+    ...     await cache.items(page_size=2).to_list()
+    Traceback (most recent call last):
+    CursorLost: ...
     """
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
@@ -580,7 +823,13 @@ class CursorLost(IgniteMapError):
 
 
 class TransactionError(IgniteMapError):
-    """An operation does not belong to the open transaction, or cannot run inside one. Nothing was sent."""
+    """An operation does not belong to the open transaction, or cannot run inside one. Nothing was sent.
+
+    >>> async with client.transaction():
+    ...     await accounts.clear()  # which Ignite would do outside of the transaction
+    Traceback (most recent call last):
+    TransactionError: ...
+    """
 
 
 class TransactionLost(TransactionError):
@@ -588,6 +837,15 @@ class TransactionLost(TransactionError):
 
     Attributes:
         node: Address of the node that had it.
+
+    >>> with node.faults.cut("CacheGet"):
+    ...     async with client.transaction():
+    ...         await accounts.set("ann", 0)
+    ...         await accounts.get("ben")
+    Traceback (most recent call last):
+    TransactionLost: ...
+    >>> await accounts["ann"]  # as before
+    100
     """
 
     def __init__(self, message: str, *, node: str | None = None) -> None:
@@ -596,7 +854,15 @@ class TransactionLost(TransactionError):
 
 
 class ClientClosed(IgniteMapError):
-    """The client was closed, before the call or during it."""
+    """The client was closed, before the call or during it.
+
+    >>> await client.aclose()
+    >>> try:
+    ...     await cache.get(1)
+    ... except ig.ClientClosed as error:
+    ...     print(type(error).__name__)
+    ClientClosedNotSent
+    """
 
 
 class ClientClosedNotSent(ClientClosed, NotSentError):
@@ -608,7 +874,13 @@ class ClientClosedOutcomeUnknown(ClientClosed, OutcomeUnknownError):
 
 
 class ForkedClientError(IgniteMapError):
-    """A client that was made before a fork was used in the child process, where it cannot work."""
+    """A client that was made before a fork was used in the child process, where it cannot work.
+
+    >>> import multiprocessing
+    >>> context = multiprocessing.get_context("spawn")  # not "fork", which copies the client
+    >>> issubclass(ig.ForkedClientError, ig.IgniteMapError)
+    True
+    """
 
 
 # --- from the wire to a class -----------------------------------------------------------------------------------------

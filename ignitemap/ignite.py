@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar, overload
 from urllib.parse import parse_qsl, unquote
 
@@ -16,30 +17,36 @@ from typing_extensions import TypeForm
 
 from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options
+from ignitemap.client.cluster import AioCluster, ClusterNode, ClusterState
 from ignitemap.client.connection import Address
 from ignitemap.client.cursors import AioSqlFieldsCursor
+from ignitemap.client.retry import RetryPolicy
 from ignitemap.exceptions import CacheNotFound, ConfigurationError, ModelError, QueryError
 from ignitemap.mapping.cache import Cache
-from ignitemap.mapping.rows import Query
-from ignitemap.models.registry import Model, Registry, default_registry
-from ignitemap.models.schema import query_entity, simple_name
-from ignitemap.protocol.cache_config import (
-    CacheAtomicityMode,
-    CacheConfig,
-    CacheMode,
-    KeyConfiguration,
-    PartitionLossPolicy,
-    WriteSynchronizationMode,
+from ignitemap.mapping.into import ModelReader
+from ignitemap.mapping.migration import migrate as migrate_table
+from ignitemap.mapping.opening import (
+    WantedCache,
+    check_options,
+    matching_entity,
+    table_name,
+    unmade_table,
+    wanted_cache,
 )
+from ignitemap.mapping.rows import Query
+from ignitemap.mapping.transactions import Attempts, Concurrency, Isolation, Transaction, TransactionOptions
+from ignitemap.models.registry import Model, Registry, default_registry
+from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import ANY, Spec
+from ignitemap.protocol.handshake import Secret
 from ignitemap.protocol.hashing import string_hash
-from ignitemap.protocol.message import CacheRef, ExpiryPolicy
+from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import (
     CacheDestroy,
     CacheGetConfiguration,
     CacheGetNames,
     CacheGetOrCreateWithConfiguration,
-    QuerySqlFields,
+    QueryPlacedRows,
 )
 
 __all__ = ["Client", "connect"]
@@ -49,8 +56,9 @@ V = TypeVar("V")
 
 DEFAULT_PORT: Final = 10800
 FORMS: Final = (
-    "ignite://host:10800[,host:port..port][/SCHEMA], a list of 'host:port', local://?nodes=1 for real nodes on this"
-    " machine, or the environment variable IGNITEMAP_URL"
+    "ignite://host:10800[,host:port..port][/SCHEMA], a list of 'host:port', embedded:// (or embedded://name,"
+    " embedded:///file.db) for a node in this process, local://?nodes=1 for real nodes on this machine, or the"
+    " environment variable IGNITEMAP_URL"
 )
 MAX_RANGE: Final = 101  # a node takes the first free of 101 ports
 SELECT: Final = 1  # the statement type that lets nothing else pass, so that it may be asked again
@@ -58,35 +66,66 @@ ANY_STATEMENT: Final = 0
 _SELECT: Final = re.compile(r"\s*select\b", re.IGNORECASE)
 _PORTS: Final = re.compile(r"([0-9]{1,5})(?:\.\.([0-9]{1,5}))?")
 _HOST_NAME: Final = re.compile(r"[^\s:/?#@\[\]]+")
+_NODE_NAME: Final = re.compile(r"[\w.-]+")
+IN_PROCESS: Final = Address("embedded", 0)  # where an embedded node is: a name, for messages
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-DURABILITY: Final[Mapping[str, CacheConfig]] = {
-    "safe": CacheConfig(
-        backups=1,
-        write_sync=WriteSynchronizationMode.FULL_SYNC,
-        read_from_backup=False,
-        partition_loss_policy=PartitionLossPolicy.READ_WRITE_SAFE,
-    ),
-    "fast": CacheConfig(),
-}
-MODES: Final[Mapping[str, CacheMode]] = {mode.name.lower(): mode for mode in CacheMode}
-ATOMICITIES: Final[Mapping[str, CacheAtomicityMode]] = {mode.name.lower(): mode for mode in CacheAtomicityMode}
+OPENING_ATTEMPTS: Final = 5
 
 
 @attrs.frozen
 class Target:
-    """Where a URL leads: addresses of a cluster, or real nodes to be started; and its options."""
+    """Where a URL leads: addresses of a cluster, a node in this process, or real nodes to be started; and its options."""
 
-    kind: Literal["ignite", "local"]
+    kind: Literal["ignite", "embedded", "local"]
     addresses: tuple[Address, ...] = ()
     schema: str | None = None
     options: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    name: str | None = None
+    """Of an embedded node in memory that the process shares."""
+    path: str | None = None
+    """The file of an embedded node."""
+
+
+class Cluster:
+    """The cluster that a client is connected to; `Client.cluster`.
+
+    >>> await client.cluster.state()
+    <ClusterState.ACTIVE: 1>
+    """
+
+    def __init__(self, raw: AioCluster) -> None:
+        self._raw = raw
+
+    def __repr__(self) -> str:
+        return f"<ignitemap Cluster of {self._raw!r}>"
+
+    async def state(self) -> ClusterState:
+        """Whether the cluster is INACTIVE, ACTIVE or ACTIVE_READ_ONLY.
+
+        >>> await client.cluster.state()
+        <ClusterState.ACTIVE: 1>
+        """
+        return await self._raw.get_state()
+
+    async def nodes(self) -> tuple[ClusterNode, ...]:
+        """The server nodes, the oldest first: ``.id .addresses .attributes .version`` and more.
+
+        >>> for node in await client.cluster.nodes():
+        ...     print(node.version, node.addresses)
+        2.17.0 ('127.0.0.1',)
+        """
+        return await self._raw.nodes()
 
 
 class Client:
     """A client of one cluster: caches as mappings, SQL, and the raw layer underneath.
 
     Made by `connect`; an async context manager, or closed by ``aclose()``.
+
+    >>> client = await ig.connect(node.url)
+    >>> ages = await client.cache("ages", str, int)
+    >>> await ages.set("ann", 41)
+    >>> await client.aclose()
     """
 
     def __init__(self, raw: AioClient, registry: Registry, schema: str | None, resources: AsyncExitStack) -> None:
@@ -106,8 +145,21 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections within 2 s, and end the nodes that the client started."""
+        """Close all connections within 2 s, and end the nodes that the client started.
+
+        >>> client = await ig.connect("embedded://")
+        >>> await client.aclose()
+        """
         await self._resources.aclose()
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as a whole: its state and its nodes.
+
+        >>> len(await client.cluster.nodes())
+        1
+        """
+        return Cluster(self.raw.get_cluster())
 
     # --- caches -----------------------------------------------------------------------------------------------------
 
@@ -120,19 +172,42 @@ class Client:
         key: TypeForm[K],
         config: CacheConfig | None = None,
         create: bool = True,
+        migrate: bool = False,
         **options: Any,
     ) -> Cache[K, V]: ...
     @overload
     async def cache(
-        self, name: type[V], /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
+        self,
+        name: type[V],
+        /,
+        *,
+        config: CacheConfig | None = None,
+        create: bool = True,
+        migrate: bool = False,
+        **options: Any,
     ) -> Cache[Any, V]: ...
     @overload
     async def cache(
-        self, name: str, /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
+        self,
+        name: str,
+        /,
+        *,
+        config: CacheConfig | None = None,
+        create: bool = True,
+        migrate: bool = False,
+        **options: Any,
     ) -> Cache[Any, Any]: ...
     @overload
     async def cache(
-        self, name: str, model: type[V], /, *, config: CacheConfig | None = None, create: bool = True, **options: Any
+        self,
+        name: str,
+        model: type[V],
+        /,
+        *,
+        config: CacheConfig | None = None,
+        create: bool = True,
+        migrate: bool = False,
+        **options: Any,
     ) -> Cache[Any, V]: ...
     @overload
     async def cache(
@@ -144,6 +219,7 @@ class Client:
         *,
         config: CacheConfig | None = None,
         create: bool = True,
+        migrate: bool = False,
         **options: Any,
     ) -> Cache[K, V]: ...
     @overload
@@ -156,6 +232,7 @@ class Client:
         *,
         config: CacheConfig | None = None,
         create: bool = True,
+        migrate: bool = False,
         **options: Any,
     ) -> Cache[K, V]: ...
     async def cache(
@@ -166,6 +243,7 @@ class Client:
         key: Any = None,
         config: CacheConfig | None = None,
         create: bool = True,
+        migrate: bool = False,
         **options: Any,
     ) -> Cache[Any, Any]:
         """A cache as an awaitable mapping, created when it is absent.
@@ -179,47 +257,94 @@ class Client:
             key: The key's type, beside a model.
             config: The configuration of a cache that must be created.
             create: False to open only what exists.
-            options: Fields of CacheConfig by name, with ``mode`` and ``atomicity`` as words, ``ttl`` in seconds, and
+            migrate: Give the table of a cache that exists the columns and indexes that it lacks for the model, by ALTER
+                TABLE ADD COLUMN and CREATE INDEX. It may be done again, and by several programs at once.
+            options: Fields of CacheConfig by name, with ``mode`` and ``atomicity`` as words, ``ttl`` in seconds,
+                ``table`` as the name of a model's SQL table, and
                 ``durability``: ``"safe"`` (default: one backup, FULL_SYNC, reads from the primary, no silent loss)
                 or ``"fast"`` (the server's own defaults).
 
-        Raises ConfigurationError for an unknown option, ModelError for a type that Ignite can't hold, CacheNotFound
-        for an absent cache with ``create=False``, SchemaConflictError where a model and the cluster disagree.
+        A cache that exists is taken as it is, if it is what was asked for: options that are named here are compared with
+        its own, and the types of keys and values with those of its table, where it has one.
+
+        Raises ConfigurationError for an unknown option and for one that differs from the cluster's, ModelError for a type
+        that Ignite can't hold, CacheNotFound for an absent cache with ``create=False``, SchemaConflictError where the
+        types of a model and the cluster disagree, and where ``migrate`` can't add what is missing.
+
+        >>> ages = await client.cache("ages", str, int, backups=1)
+        >>> people = await client.cache(Person, key=int)
+        >>> scores = await client.cache("scores", ig.INT, ig.list_of(ig.INT), ttl=3600)
+        >>> await scores.set(1, [3, 5])
         """
         model, key_model, name, key_spec, value_spec = self._declared(name, types, key)
         if key_model is not None:
             key_spec = await self._as_known(key_model, model)
-        wanted = _configured(name, config, options, model, key_spec)
-        session = self.raw.session
-        ref = CacheRef(string_hash(name))
-        if create:
-            if model is not None:
-                await session.metadata.announce(model.schema.value)
-            await session.call(CacheGetOrCreateWithConfiguration(wanted))
-        else:
-            try:
-                await session.call(CacheGetConfiguration(ref))
-            except CacheNotFound as error:
-                raise CacheNotFound(
-                    f"there is no cache {name!r}", status=error.status, node=error.node, operation=error.operation
-                ) from None
-        await session.know_affinity(ref.cache_id)
+        if migrate and model is None:
+            raise ConfigurationError("migrate=True goes with a model: other values have no columns", option="migrate")
+        wanted = wanted_cache(name, config, options, model, key_spec)
+        self.raw.session.cache_names[string_hash(name)] = name
+        found = await self._open(wanted, model, create=create)
+        check_options(wanted, found)
+        entity = matching_entity(
+            name,
+            found,
+            key_spec.java if key_model is None else key_model.type_name,
+            value_spec.java if model is None else model.type_name,
+        )
+        if model is not None:
+            own = model.schema.value
+            if create or migrate:
+                await self.raw.session.announce(own, CacheRef(string_hash(name)))
+            else:  # what the cluster knows of it decides how it is written
+                await self.raw.session.metadata.learn(own.id, next(iter(own.schemas)))
+        if migrate and model is not None:
+            await migrate_table(self.sql, found, entity, model.schema)
+        await self.raw.session.know_affinity(string_hash(name))
         typed = AioCache(
             self.raw, name, codecs=self.raw.mapping_codecs, types=self.raw.entry_types(key_spec, value_spec)
         )
         keyed: Any = model if model is not None and model.schema.key_fields else None
-        # In quotes, since a model may be named Order or Group.
-        table = None if model is None else f'"{name}"."{simple_name(model.type_name).upper()}"'
+        # Without one, a query says which table it misses.
+        table = unmade_table(wanted) if entity is None else table_name(found, entity)
         schema = None if model is None else model.schema
         return Cache[Any, Any](AioCache(self.raw, name), typed, keyed, table=table, schema=schema)
 
+    async def _open(self, wanted: WantedCache, model: Model | None, *, create: bool) -> CacheConfig:
+        """The configuration that a cache has in the cluster, after creating it where it is absent."""
+        session, name = self.raw.session, wanted.config.name
+        request = CacheGetConfiguration(CacheRef(string_hash(name or "")))
+        for _ in range(OPENING_ATTEMPTS):
+            try:
+                return await session.call(request)
+            except CacheNotFound as error:
+                if not create:
+                    raise CacheNotFound(
+                        f"there is no cache {name!r}", status=error.status, node=error.node, operation=error.operation
+                    ) from None
+            if model is not None:
+                await session.announce(model.schema.value, request.cache)
+            # Someone else may be faster, with another configuration, and someone may drop the cache again.
+            await session.call(CacheGetOrCreateWithConfiguration(wanted.config))
+        return await session.call(request)
+
     async def cache_names(self) -> list[str]:
-        """The names of all user caches."""
+        """The names of all user caches.
+
+        >>> ages = await client.cache("ages", str, int)
+        >>> await client.cache_names()
+        ['ages']
+        """
         names = await self.raw.session.call(CacheGetNames())
         return list(names)
 
     async def drop(self, name: str) -> None:
-        """Destroy a cache with its data. Raises CacheNotFound when it is absent."""
+        """Destroy a cache with its data. Raises CacheNotFound when it is absent.
+
+        >>> ages = await client.cache("ages", str, int)
+        >>> await client.drop("ages")
+        >>> await client.cache_names()
+        []
+        """
         await self.raw.session.call(CacheDestroy(string_hash(name)))
 
     async def _as_known(self, key_model: Model, model: Model | None) -> Spec[Any]:
@@ -235,7 +360,8 @@ class Client:
         self, name: Any, types: tuple[Any, ...], key: Any
     ) -> tuple[Model | None, Model | None, str, Spec[Any], Spec[Any]]:
         """The model, if V is one, the model of keys, if K is one, the cache's name, the specs of keys and values."""
-        if not isinstance(name, str):
+        by_model = not isinstance(name, str)
+        if by_model:
             model = self._registry.find(name)
             if model is None:
                 raise ConfigurationError(f"cache() takes a name or a model, not {name!r}", option="name")
@@ -265,9 +391,82 @@ class Client:
         if model is not None and own_key is not None:
             if key_spec.name == own_key.name:
                 key_model, key_spec, value_spec = model.key_model, own_key, model.codec.value
+            elif by_model:
+                raise ConfigurationError(
+                    f"the key() of {model.cls.__name__} is {own_key.name}, not {key_spec.name}: client.cache(name, K, V)"
+                    " opens a cache with keys of another type",
+                    option="key",
+                )
             else:
                 model = None  # under keys of another type the key fields are part of the value
         return model, key_model, name, key_spec, value_spec
+
+    # --- transactions -----------------------------------------------------------------------------------------------
+
+    def transaction(
+        self,
+        concurrency: Concurrency = "pessimistic",
+        isolation: Isolation = "repeatable_read",
+        timeout: float | datetime.timedelta | None = None,
+        label: str | None = None,
+    ) -> Transaction:
+        """A transaction over caches that were made with ``atomicity="transactional"``: ``async with`` it.
+
+        >>> async with client.transaction():
+        ...     await accounts.set("ann", 90)
+        ...     await accounts.set("ben", 60)
+
+        It is committed where the block ends well and rolled back where an exception leaves it. The operations of the
+        task that calls this method are part of it; see `Transaction` for what others meet, and what it raises.
+
+        Args:
+            concurrency: When locks are taken: "pessimistic" at the first access to a key, "optimistic" at commit.
+            isolation: "read_committed", "repeatable_read" or "serializable". An optimistic serializable transaction
+                raises TransactionConflict where what it read has changed.
+            timeout: Seconds from the start after which the cluster rolls it back; None is the client's timeout for
+                operations, `math.inf` no limit.
+            label: A name for the transaction in the cluster's lists and in error messages.
+
+        Raises ConfigurationError for an option that is none of these, at once.
+        """
+        return Transaction(self.raw, self._transaction_options(concurrency, isolation, timeout, label))
+
+    def transactions(
+        self,
+        attempts: int = 3,
+        concurrency: Concurrency = "pessimistic",
+        isolation: Isolation = "repeatable_read",
+        timeout: float | datetime.timedelta | None = None,
+        label: str | None = None,
+    ) -> Attempts:
+        """Attempts at a transaction, until one ends well: for what may conflict with others.
+
+        >>> async for attempt in client.transactions():
+        ...     async with attempt:
+        ...         await accounts.set("ann", await accounts["ann"] - 10)
+
+        Tried again, after a short random time, is what ended in TransactionConflict, TransactionDeadlock, or
+        TransactionTimeout because a lock was not free, which is how a node reports a deadlock unless it sends stack
+        traces. After the last attempt its error is raised; any other error is raised at once. To leave the loop from
+        inside of the block by break or return, ``await tx.commit()`` first: it raises where an attempt has to follow.
+
+        Args:
+            attempts: How often to try.
+            concurrency: As of `transaction`, like the rest.
+            isolation: As of `transaction`.
+            timeout: Of each attempt.
+            label: Of each attempt.
+
+        Raises ConfigurationError for an option that can't be, at once.
+        """
+        if type(attempts) is not int or attempts < 1:
+            raise ConfigurationError(f"attempts must be a whole number from 1 up, not {attempts!r}", option="attempts")
+        return Attempts(self.raw, self._transaction_options(concurrency, isolation, timeout, label), attempts)
+
+    def _transaction_options(
+        self, concurrency: object, isolation: object, timeout: object, label: object
+    ) -> TransactionOptions:
+        return TransactionOptions.checked(concurrency, isolation, timeout, label, default=self.raw.options.timeout)
 
     # --- SQL --------------------------------------------------------------------------------------------------------
 
@@ -304,13 +503,17 @@ class Client:
 
         Raises ConfigurationError for a page size below 1 or a timeout that isn't above 0, QueryError for what is no
         statement; SqlError when it runs.
+
+        >>> rows = await client.sql("SELECT name, age FROM Person WHERE age > ?", 40, schema=people.name)
+        >>> [(row.name, row.age) for row in rows]
+        [('Ann', 41)]
         """
         if page_size < 1:
             raise ConfigurationError(f"page_size must be at least 1, not {page_size}", option="page_size")
         if timeout is not None and not timeout > 0:
             raise ConfigurationError(f"timeout must be above 0 s, not {timeout!r}", option="timeout")
         text, arguments = _statement(query, params)
-        request = QuerySqlFields(
+        request = QueryPlacedRows(
             CacheRef(0),
             schema or self._schema or "PUBLIC",
             page_size,
@@ -329,9 +532,9 @@ class Client:
         raw = self.raw
 
         def make_cursor() -> AioSqlFieldsCursor:
-            return AioSqlFieldsCursor(raw.session, raw.mapping_codecs, request, timeout)
+            return AioSqlFieldsCursor(raw.session, raw.mapping_codecs, request, timeout, tuples=True)
 
-        return Query(text, make_cursor)
+        return Query(text, make_cursor, ModelReader(self._registry, raw.mapping_codecs))
 
 
 def _statement(query: Any, params: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -344,13 +547,18 @@ def _statement(query: Any, params: tuple[Any, ...]) -> tuple[str, tuple[Any, ...
     if params:
         raise QueryError("a template string brings its parameters with it: pass no others")
     for part in interpolations:
-        if part.conversion or part.format_spec:
+        if getattr(part, "conversion", None) or getattr(part, "format_spec", ""):
             raise QueryError(f"{{{part.expression}}} is bound as it is: write no conversion and no format")
     return "?".join(strings), tuple(part.value for part in interpolations)
 
 
 class Connecting:
-    """What `connect` returns: ``await`` it for a Client, or use it with ``async with``."""
+    """What `connect` returns: ``await`` it for a Client, or use it with ``async with``.
+
+    >>> async with ig.connect("embedded://") as client:
+    ...     await client.cache_names()
+    []
+    """
 
     def __init__(self, open_client: Callable[[], Coroutine[Any, Any, Client]]) -> None:
         self._open = open_client
@@ -373,19 +581,38 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
 
     Args:
         url: ``ignite://[user:password@]host[:port][,host:port..port][/SCHEMA][?option=value]``, a list of
-            ``"host:port"``, or ``local://?nodes=1`` for real nodes that live as long as the client; without it the
+            ``"host:port"``; ``embedded://`` for a node of its own in this process, in memory, ``embedded://name`` for
+            one that the process shares, ``embedded:///file.db`` (``embedded:////path/file.db``) for one that keeps its
+            data in a file; ``local://?nodes=1`` for real nodes that live as long as the client; without it the
             environment variable ``IGNITEMAP_URL``.
         options: ``username``, ``password``, ``tls`` (True or an ssl.SSLContext; certificates and host names are
             verified unless ``allow_unverified_tls=True``), ``tls_ca_file``, ``allow_plaintext_auth``, ``timeout``
             (seconds an operation, 30; None waits for ever),
-            ``connect_timeout`` (seconds, 10), ``retry`` (``"reads"``, ``"all"``, ``"none"``),
-            ``partition_awareness``, ``max_in_flight``, ``registry``, ``naive_datetime``, ``user_attributes``.
+            ``connect_timeout`` (seconds, 10), ``retry`` (``"reads"``, ``"all"``, ``"none"`` or a RetryPolicy),
+            ``heartbeat`` (seconds, 30; a node that is silent for twice as long is given up, with None never),
+            ``partition_awareness``, ``discovery`` (use nodes that the cluster tells of), ``address_map`` (from a node's
+            ``"host:port"`` or ``"host"`` to the one under which it is seen from here, or a function of host and port
+            that returns both, or None),
+            ``min_protocol`` (``"1.0.0"``: nodes that speak only older versions of the protocol are refused),
+            ``max_in_flight``, ``registry``, ``naive_datetime``, ``user_attributes``.
             A keyword beats the URL, the URL beats ``IGNITEMAP_USERNAME`` and ``IGNITEMAP_PASSWORD``.
 
     Raises ConfigurationError for an unknown option or URL part, at once; ClusterUnavailable, AuthenticationError,
     TlsError, InsecureCredentialsError when it connects.
+
+    >>> async with ig.connect("embedded://", timeout=5) as client:
+    ...     ages = await client.cache("ages", str, int)
+    ...     await ages.set("ann", 41)
     """
-    target = _target(url)
+    if isinstance(options.get("password"), str):
+        options["password"] = Secret(options["password"])
+    try:
+        target = _target(url)
+    except ConfigurationError as error:
+        # The frames below hold the URL, and a password may be in it: a traceback may be logged with its locals.
+        url, error.__context__ = None, None
+        raise error.with_traceback(None) from None
+    url = None
     registry = options.pop("registry", None)
     if registry is None:
         registry = default_registry
@@ -393,6 +620,8 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
         raise ConfigurationError("registry must be an ignitemap.Registry", option="registry")
     merged: dict[str, Any] = {**_environment(), **target.options, **options}
     _check(merged)
+    if target.kind == "embedded" and merged.get("tls"):
+        raise ConfigurationError("tls goes with sockets: an embedded:// node has none", option="tls")
     node_options = {name: merged.pop(name) for name in _NODE_OPTIONS if name in merged}
     if node_options and target.kind != "local":
         raise ConfigurationError(f"{', '.join(node_options)} goes with local:// only", option=next(iter(node_options)))
@@ -406,7 +635,13 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
 
                 cluster = await stack.enter_async_context(local.cluster(**node_options))
                 addresses = _target(cluster.url).addresses
-            raw = AioClient(made)
+            options = made
+            if target.kind == "embedded":
+                from ignitemap.embedded.node import shared_node  # noqa: PLC0415 - most programs need no node of their own
+
+                node = await stack.enter_async_context(shared_node(name=target.name, path=target.path))
+                options, addresses = attrs.evolve(made, dial=node.dial), (IN_PROCESS,)
+            raw = AioClient(options)
             stack.push_async_callback(raw.close)
             await raw.connect(addresses)
             return Client(raw, registry, target.schema, stack.pop_all())
@@ -459,15 +694,27 @@ def _read_target(scheme: str, authority: str, path: str, query: str) -> Target:
             if at:
                 options["username"] = unquote(username)
             if colon:
-                options["password"] = unquote(password)
+                options["password"] = Secret(unquote(password))
             schema = path.removesuffix("/")
             if "/" in schema:
                 raise ConfigurationError(f"the URL's path {path!r} is not one schema", option="url")
             return Target("ignite", _addresses(hosts.split(",")), unquote(schema) or None, options)
         case "embedded":
-            raise ConfigurationError("embedded nodes are not part of this version yet: use local://", option="url")
+            return _read_embedded(unquote(authority), unquote(path), _query(query))
         case _:
             raise ConfigurationError(f"the URL begins with none of these: {FORMS}", option="url")
+
+
+def _read_embedded(name: str, path: str, options: dict[str, Any]) -> Target:
+    if name and path:
+        raise ConfigurationError(
+            f"embedded://{name}/{path} has a name and a path: write embedded:///{path} for a file, with one more / for"
+            " an absolute path",
+            option="url",
+        )
+    if name and not _NODE_NAME.fullmatch(name):
+        raise ConfigurationError(f"{name!r} can't name an embedded node: use letters, digits, - _ .", option="url")
+    return Target("embedded", name=name or None, path=str(Path(path).absolute()) if path else None, options=options)
 
 
 def _addresses(hosts: Sequence[str]) -> tuple[Address, ...]:
@@ -547,16 +794,20 @@ _TEXT: Final = _Option("a str", (str,), str)
 _SWITCH: Final = _Option("True or False", (bool,), _boolean)
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "username": _Option("a str", (str, _NONE), str),
-    "password": _Option("a str", (str, _NONE), str),
+    "password": _Option("a str", (Secret, _NONE), Secret),
     "tls": _Option("True, False or an ssl.SSLContext", (bool, ssl.SSLContext, _NONE), _boolean),
     "tls_ca_file": _Option("a path", (str, os.PathLike, _NONE), str),
     "allow_unverified_tls": _SWITCH,
     "allow_plaintext_auth": _SWITCH,
     "timeout": _Option("a number of seconds or None", (int, float, _NONE), _seconds),
-    "connect_timeout": _Option("a number of seconds", (int, float), float),
-    "retry": _TEXT,
+    "connect_timeout": _Option("a number of seconds or None", (int, float, _NONE), _seconds),
+    "heartbeat": _Option("a number of seconds or None", (int, float, _NONE), _seconds),
+    "retry": _Option("a str or a RetryPolicy", (str, RetryPolicy), str),
     "partition_awareness": _SWITCH,
+    "discovery": _SWITCH,
+    "address_map": _Option("a mapping of str to str or a callable", (Mapping, Callable, _NONE)),  # type: ignore[arg-type]  # isinstance takes it
     "max_in_flight": _Option("a whole number", (int,), int),
+    "min_protocol": _TEXT,
     "naive_datetime": _TEXT,
     "user_attributes": _Option("a mapping of str to str", (Mapping,)),
     "nodes": _Option("a whole number", (int,), int),
@@ -565,9 +816,10 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
 _NODE_OPTIONS: Final = ("nodes", "persistence")
 
 
-def _environment() -> dict[str, str]:
-    names = {"username": "IGNITEMAP_USERNAME", "password": "IGNITEMAP_PASSWORD"}
-    return {option: os.environ[name] for option, name in names.items() if os.environ.get(name)}
+def _environment() -> dict[str, Any]:
+    username, password = os.environ.get("IGNITEMAP_USERNAME"), os.environ.get("IGNITEMAP_PASSWORD")
+    found: dict[str, Any] = {} if not username else {"username": username}
+    return found if not password else {**found, "password": Secret(password)}
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -588,8 +840,9 @@ def _options(given: dict[str, Any], registry: Registry) -> Options:
     tls = _tls_context(
         given.pop("tls", False), given.pop("tls_ca_file", None), unverified=given.pop("allow_unverified_tls", False)
     )
-    if given.get("timeout") == math.inf:
-        given["timeout"] = None
+    for name in ("timeout", "connect_timeout", "heartbeat"):
+        if given.get(name) == math.inf:
+            given[name] = None
     attributes = given.get("user_attributes", {})
     if not all(isinstance(text, str) for pair in attributes.items() for text in pair):
         raise ConfigurationError("user_attributes must be a mapping of str to str", option="user_attributes")
@@ -614,49 +867,3 @@ def _tls_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _configured(
-    name: str, config: CacheConfig | None, options: dict[str, Any], model: Model | None, key: Spec[Any]
-) -> CacheConfig:
-    """The configuration that a cache gets if it must be created."""
-    durability = options.pop("durability", "safe")
-    if durability not in DURABILITY:
-        raise ConfigurationError(f"durability is safe or fast, not {durability!r}", option="durability")
-    base = attrs.asdict(DURABILITY[durability], recurse=False)
-    if config is not None:
-        base.update({field: value for field, value in attrs.asdict(config, recurse=False).items() if value is not None})
-    known = {each.name for each in attrs.fields(CacheConfig)} - {"name"}
-    if "ttl" in options:
-        milliseconds = ttl_milliseconds(options.pop("ttl"))
-        base["expiry"] = ExpiryPolicy(milliseconds, milliseconds)
-    for option, value in options.items():
-        if option not in known:
-            raise ConfigurationError(f"a cache has no option {option!r}", option=option)
-        base[option] = _word(option, value)
-    base["name"] = name
-    if model is not None and base["query_entities"] is None:
-        key_model = model.key_model
-        base["query_entities"] = (query_entity(model.schema, key, None if key_model is None else key_model.type_name),)
-        if key_model is not None and base["key_configuration"] is None:
-            affinity = next((each.name for each in key_model.schema.fields if each.options.affinity), None)
-            if affinity is not None:
-                base["key_configuration"] = (KeyConfiguration(key_model.type_name, affinity),)
-    return CacheConfig(**base)
-
-
-def _word(option: str, value: Any) -> Any:
-    words: Mapping[str, Any] | None = {"mode": MODES, "atomicity": ATOMICITIES}.get(option)
-    if words is None or not isinstance(value, str):
-        return value
-    if value.lower() not in words:
-        raise ConfigurationError(f"{option} is {' or '.join(words)}, not {value!r}", option=option)
-    return words[value.lower()]
-
-
-def ttl_milliseconds(ttl: float | datetime.timedelta) -> int:
-    """A time to live as the wire has it: ms, rounded up; -1 for ever. Raises ValueError unless it is above 0."""
-    seconds = ttl.total_seconds() if isinstance(ttl, datetime.timedelta) else ttl
-    if not seconds > 0:
-        raise ValueError(f"ttl must be above 0 s, not {ttl!r}")
-    return -1 if seconds == math.inf else math.ceil(seconds * 1000)

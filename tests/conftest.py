@@ -15,7 +15,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that talk to real nodes, so that they and the others can run in two processes."""
     for item in items:
         own = item.path.parent.name == "local" or item.path.stem.endswith(("_on_node", "_on_cluster"))
-        if own or {"cluster", "url"} & {*getattr(item, "fixturenames", ())}:
+        called = getattr(item, "callspec", None)
+        embedded = called is not None and called.params.get("url") == "embedded"
+        if own or ({"cluster", "url"} & {*getattr(item, "fixturenames", ())} and not embedded):
             item.add_marker(pytest.mark.on_nodes)
 
 

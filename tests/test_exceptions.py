@@ -34,6 +34,7 @@ ALSO: dict[str, tuple[type[BaseException], ...]] = {
     "EncodeTypeError": (TypeError,),
     "EncodeValueError": (ValueError,),
     "EncodeOverflowError": (OverflowError,),
+    "StructureError": (ValueError,),
     "NotSentTimeout": (TimeoutError,),
     "ClusterUnavailable": (ConnectionError,),
     "OperationTimeout": (TimeoutError,),

@@ -13,7 +13,7 @@ import pytest
 import ignitemap as ig
 from ignitemap.client.connection import Address
 from ignitemap.ignite import Target, _check, _options, _statement, _target
-from ignitemap.protocol.handshake import Credentials
+from ignitemap.protocol.handshake import Credentials, Secret
 from ignitemap.protocol.operations import QuerySqlFields, RowCursor
 from tests.client.fake_server import FakeNode, fake_nodes, until
 
@@ -135,8 +135,9 @@ BROKEN_URLS = {
     "http://h": "none of these",
     "://h": "none of these",
     "ignite:h": "none of these",
-    "embedded://": "embedded",
-    "embedded:///a.db": "embedded",
+    "embedded://name/a.db": "a name and a path",
+    "embedded://a name": "can't name",
+    "embedded://h?tls=true": "tls",
     "ignite://h/A/B": "schema",
     "ignite://h#part": "#",
     "ignite://@h": "user name",
@@ -193,13 +194,13 @@ def test_errors_show_no_password(url: str) -> None:
 def test_credentials_in_the_url() -> None:
     """User and password may be percent-encoded; neither shows in a repr."""
     target = _target("ignite://a%40b:p%3A%2F%3F%23%40%25w@h/S%20x?timeout=5")
-    assert target.options == {"timeout": 5.0, "username": "a@b", "password": "p:/?#@%w"}
+    assert target.options == {"timeout": 5.0, "username": "a@b", "password": Secret("p:/?#@%w")}
     assert target.schema == "S x"
     assert "p:/" not in repr(target)
     assert _target("ignite://ann@h").options == {"username": "ann"}
-    assert _target("ignite://ann:a:b@h").options["password"] == "a:b"
-    assert _target("ignite://ann:a@b@h").options["password"] == "a@b"
-    assert _target("ignite://ann:@h").options["password"] == ""
+    assert _target("ignite://ann:a:b@h").options["password"] == Secret("a:b")
+    assert _target("ignite://ann:a@b@h").options["password"] == Secret("a@b")
+    assert _target("ignite://ann:@h").options["password"] == Secret("")
 
 
 def test_options_in_the_url() -> None:
@@ -207,6 +208,7 @@ def test_options_in_the_url() -> None:
     query = (
         "tls=true&tls_ca_file=/a/b&allow_unverified_tls=no&allow_plaintext_auth=1&timeout=none&connect_timeout=2.5"
         "&retry=all&partition_awareness=False&max_in_flight=7&naive_datetime=utc&username=ann&password=p%26w"
+        "&heartbeat=none&discovery=no"
     )
     assert _target(f"ignite://h/?{query}").options == {
         "tls": True,
@@ -220,7 +222,9 @@ def test_options_in_the_url() -> None:
         "max_in_flight": 7,
         "naive_datetime": "utc",
         "username": "ann",
-        "password": "p&w",
+        "password": Secret("p&w"),
+        "heartbeat": None,
+        "discovery": False,
     }
     assert _target("local://?nodes=2&persistence=true") == Target("local", options={"nodes": 2, "persistence": True})
 
@@ -246,8 +250,11 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "tls": ["yes", 1],
     "tls_ca_file": [5],
     "timeout": ["5", True],
-    "connect_timeout": [None, "5"],
-    "retry": [5],
+    "connect_timeout": ["5", True],
+    "heartbeat": ["5", True],
+    "retry": [5, None],
+    "discovery": ["yes", None],
+    "address_map": ["a", 5],
     "partition_awareness": ["yes", None],
     "max_in_flight": [1.5, True, None],
     "naive_datetime": [None],

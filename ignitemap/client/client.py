@@ -1,28 +1,30 @@
 """The raw client: a session with its codecs, and pyignite's names for what one does with a cluster."""
 
-import ipaddress
 import ssl
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final, Literal, Self, overload
+from functools import lru_cache, partial
+from typing import Any, Final, Self, overload
+from uuid import UUID
 
 import attrs
 
 from ignitemap.client import binary_types
 from ignitemap.client.cache import AioCache, with_hints
 from ignitemap.client.cluster import AioCluster
-from ignitemap.client.connection import Address, Limits, NodeConnection, open_connection
+from ignitemap.client.connection import Address, Dial, Limits, NodeConnection, open_connection
 from ignitemap.client.cursors import AioSqlFieldsCursor
+from ignitemap.client.discovery import AddressMap, is_loopback, map_function, reachable
 from ignitemap.client.generic_object import GenericObjectMeta, ObjectClasses
 from ignitemap.client.monitoring import Observer
 from ignitemap.client.nodes import Nodes
-from ignitemap.client.session import Retry, Session
+from ignitemap.client.retry import Retry, policy_of
+from ignitemap.client.session import Find, Session
 from ignitemap.client.settings import Settings, config_of, name_of
 from ignitemap.client.transactions import AioTransaction, TransactionConcurrency, TransactionIsolation
 from ignitemap.exceptions import ClientClosed, ConfigurationError, InsecureCredentialsError
 from ignitemap.protocol.cache_config import CacheConfig
-from ignitemap.protocol.codecs import Codecs, EntryTypes, NaiveDatetime, Spec, TypeResolver
-from ignitemap.protocol.handshake import Credentials, Handshake
+from ignitemap.protocol.codecs import Codecs, Decoder, EntryTypes, NaiveDatetime, Spec, TypeResolver
+from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Credentials, Handshake, Secret
 from ignitemap.protocol.hashing import field_id, schema_id, string_hash
 from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import (
@@ -40,44 +42,54 @@ __all__ = ["AioClient", "Connecting", "Options", "create_cache", "get_cache", "g
 STATEMENT_TYPES: Final = range(3)  # any, SELECT, UPDATE
 DEFAULT_ADDRESS: Final = Address("127.0.0.1", 10800)
 
-RETRIES: Final[Mapping[str, Retry]] = {
-    "reads": frozenset({"read"}),
-    "all": frozenset({"read", "write"}),
-    "none": frozenset(),
-}
-
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """How a client behaves. Times in seconds; ``timeout=None`` waits for ever and must be written out.
+    """How a client behaves. Times in seconds; None waits for ever and must be written out.
 
-    ``retry`` says what may be sent again after a byte of it has left: reads, reads and blind writes, nothing.
+    ``retry`` says what may be sent again after a byte of it has left: reads, reads and blind writes, nothing; or a
+    RetryPolicy. ``heartbeat``: after twice as long without a word from a node its connection is given up; None never
+    asks. ``discovery``: use nodes that the cluster tells of, too, under the addresses that ``address_map`` (a mapping of
+    ``"host:port"`` or ``"host"`` to such, or a function of host and port) makes of theirs. ``min_protocol``: a node that
+    speaks only older versions of the protocol is refused.
+
+    >>> AioClient(timeout=5, retry="none", max_in_flight=64).options
+    Options(...timeout=5, ...retry='none', ...max_in_flight=64, ...)
     """
 
     username: str | None = None
-    password: str | None = attrs.field(default=None, repr=False)
+    password: Secret | None = attrs.field(default=None, converter=attrs.converters.optional(Secret), repr=False)
     tls: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     allow_plaintext_auth: bool = False
     timeout: float | None = 30.0
-    connect_timeout: float = 10.0
-    retry: Literal["reads", "all", "none"] = "reads"
+    connect_timeout: float | None = 10.0
+    heartbeat: float | None = 30.0
+    retry: Retry = "reads"
     partition_awareness: bool = True
+    discovery: bool = True
+    address_map: AddressMap | None = attrs.field(default=None, repr=False)
+    min_protocol: str = "1.0.0"
     max_in_flight: int = 1024
     naive_datetime: NaiveDatetime = "error"
     user_attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     resolver: TypeResolver | None = attrs.field(default=None, repr=False)
     event_listeners: Sequence[Any] = ()
+    dial: Dial | None = attrs.field(default=None, repr=False)
+    """How to reach a node in this process: addresses are then but names."""
 
     def __attrs_post_init__(self) -> None:
-        if self.retry not in RETRIES:
-            raise ConfigurationError(f"retry is one of {', '.join(RETRIES)}, not {self.retry!r}", option="retry")
+        _version(self.min_protocol)
+        policy_of(self.retry)
+        map_function(self.address_map)
         if self.naive_datetime not in {"error", "utc", "local"}:
             raise ConfigurationError(
                 f"naive_datetime is error, utc or local, not {self.naive_datetime!r}", option="naive_datetime"
             )
         if (self.username is None) != (self.password is None):
             raise ConfigurationError("username and password go together", option="username")
-        for name in ("timeout", "connect_timeout"):
+        if self.password is not None and not self.password.is_text:
+            raise ConfigurationError("the password is not a str that UTF-8 can hold", option="password")
+        for name in ("timeout", "connect_timeout", "heartbeat"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigurationError(f"{name} must be above 0 s, not {value!r}", option=name)
@@ -96,6 +108,11 @@ class AioClient:
     password crosses the network in plain text only with ``allow_plaintext_auth=True``.
 
     Raises ConfigurationError for an unknown or impossible option.
+
+    >>> client = AioClient(timeout=5)
+    >>> async with client.connect(host, port):
+    ...     cache = await client.get_or_create_cache("numbers")
+    ...     await cache.put("answer", 42)
     """
 
     @overload
@@ -115,6 +132,8 @@ class AioClient:
         event_listeners: Sequence[Any] | None = None,
         **options: Any,
     ) -> None:
+        if isinstance(options.get("password"), str):  # a traceback may show locals
+            options["password"] = Secret(options["password"])
         if isinstance(compact_footer, Options):
             self.options = compact_footer
         else:
@@ -134,7 +153,7 @@ class AioClient:
 
     @property
     def session(self) -> Session:
-        """The session that carries out operations. Raises ClientClosed before ``connect``."""
+        """Not for users: the session that carries out operations. Raises ClientClosed before ``connect``."""
         if self._session is None:
             raise ClientClosed("the client is not connected: await its connect() first")
         return self._session
@@ -152,11 +171,16 @@ class AioClient:
 
         Raises ConfigurationError for other arguments, at once; ClusterUnavailable, AuthenticationError, TlsError,
         InsecureCredentialsError, NotSupportedByServer when it connects.
+
+        >>> client = AioClient()
+        >>> await client.connect([(host, port)])
+        <AioClient...>
+        >>> await client.close()
         """
         return Connecting(self, _addresses(where))
 
     async def open(self, addresses: Sequence[Address]) -> Self:
-        """What awaiting ``connect`` does."""
+        """Not for users: what awaiting ``connect`` does."""
         if self._session is not None:
             if not self._session.closed:
                 raise ConfigurationError("the client is connected already")
@@ -173,20 +197,33 @@ class AioClient:
         def on_topology(connection: NodeConnection) -> None:
             session.topology_changed(connection)
 
+        def on_open(connection: NodeConnection) -> None:
+            session.opened(connection)
+
         nodes = Nodes(
             addresses,
-            Handshake(credentials=credentials, user_attributes=dict(options.user_attributes)),
+            Handshake(
+                credentials=credentials,
+                user_attributes=dict(options.user_attributes),
+                least=_version(options.min_protocol),
+            ),
             limits,
             options.tls,
             single=not options.partition_awareness,
             on_topology=on_topology,
-            open_connection=open_connection if self._observer is None else self._observer.open,
+            on_open=on_open,
+            open_connection=partial(
+                open_connection if self._observer is None else self._observer.open, dial=options.dial
+            ),
         )
         session = Session(
             nodes,
             self.codecs,
-            retry=RETRIES[options.retry],
-            partition_awareness=options.partition_awareness and len(addresses) > 1,
+            retry=policy_of(options.retry),
+            partition_awareness=options.partition_awareness,
+            heartbeat=options.heartbeat,
+            find=_finder(options) if options.discovery else None,
+            on_nodes=(lambda new, gone: None) if self._observer is None else self._observer.nodes_changed,
         )
         try:
             await session.start()
@@ -201,35 +238,68 @@ class AioClient:
             resolver=self.options.resolver, naive_datetime=self.options.naive_datetime
         )
         """What gives the mapping face's results."""
+        self.binary_codecs: Codecs = mapping_codecs(
+            known=self.mapping_codecs.known,
+            resolver=None if self.options.resolver is None else _WrittenOnly(self.options.resolver),
+            naive_datetime=self.options.naive_datetime,
+        )
+        """The same, but that the program's objects come as BinaryObject."""
         self.raw_codecs: Codecs = raw_codecs(known=self.mapping_codecs.known, resolver=self._classes)
         """What gives pyignite's results."""
 
     @property
     def codecs(self) -> Codecs:
-        """Pyignite's: the codecs of caches and queries that are made without others."""
+        """Not for users: pyignite's: the codecs of caches and queries that are made without others."""
         return self.raw_codecs
 
     async def close(self) -> None:
-        """Close all connections; operations in flight end as ClientClosed. At most 2 s."""
+        """Close all connections; operations in flight end as ClientClosed. At most 2 s.
+
+        >>> await client.close()
+        >>> await cache.get(1)
+        Traceback (most recent call last):
+        ClientClosedNotSent: ...
+        """
         if self._session is not None:
             await self._session.aclose()
 
     # --- caches ---------------------------------------------------------------------------------------------------
 
     async def create_cache(self, settings: Settings) -> AioCache:
-        """Create a cache by name, CacheConfig, or dict of PROP_* codes. Raises CacheExists when it exists."""
+        """Create a cache by name, CacheConfig, or dict of PROP_* codes. Raises CacheExists when it exists.
+
+        >>> cache = await client.create_cache({PROP_NAME: "rates", PROP_BACKUPS_NUMBER: 1})
+        >>> await client.create_cache("rates")
+        Traceback (most recent call last):
+        CacheExists: ...
+        """
         return await create_cache(self, settings)
 
     async def get_or_create_cache(self, settings: Settings) -> AioCache:
-        """A cache by name, CacheConfig, or dict of PROP_* codes, created when it is absent."""
+        """A cache by name, CacheConfig, or dict of PROP_* codes, created when it is absent.
+
+        >>> await client.get_or_create_cache("rates")
+        <AioCache 'rates'>
+        """
         return await get_or_create_cache(self, settings)
 
     async def get_cache(self, settings: Settings) -> AioCache:
-        """A cache by name. Nothing is sent: an absent cache shows with the first operation."""
+        """A cache by name. Nothing is sent: an absent cache shows with the first operation.
+
+        >>> cache = await client.get_cache("absent")
+        >>> await cache.get(1)
+        Traceback (most recent call last):
+        CacheNotFound: ...
+        """
         return await get_cache(self, settings)
 
     async def get_cache_names(self) -> list[str]:
-        """The names of all user caches."""
+        """The names of all user caches.
+
+        >>> cache = await client.get_or_create_cache("rates")
+        >>> await client.get_cache_names()
+        ['rates']
+        """
         names = await self.session.call(CacheGetNames())
         return list(names)
 
@@ -277,6 +347,13 @@ class AioClient:
 
         Raises ConfigurationError for a page size below 1, a negative timeout, or a statement type that there isn't;
         SqlError when it runs.
+
+        >>> for statement in ("CREATE TABLE town (id INT PRIMARY KEY, name VARCHAR)", "INSERT INTO town VALUES (1, 'Bern')"):
+        ...     async with client.sql(statement):
+        ...         pass
+        >>> async with client.sql("SELECT name FROM town WHERE id = ?", query_args=[1], include_field_names=True) as rows:
+        ...     print(rows.columns, [row async for row in rows])
+        ('NAME',) [['Bern']]
         """
         if page_size < 1:
             raise ConfigurationError(f"page_size must be at least 1, not {page_size}", option="page_size")
@@ -324,11 +401,19 @@ class AioClient:
         """A transaction, started by ``async with`` or ``await``: TransactionConcurrency, TransactionIsolation, ms, a name.
 
         A timeout of 0 is none. See `AioTransaction`. Raises EncodeValueError, which is a ValueError, at once.
+
+        >>> async with client.tx_start(TransactionConcurrency.OPTIMISTIC, TransactionIsolation.SERIALIZABLE, timeout=5000) as tx:
+        ...     await accounts.put("ann", 90)
+        ...     await tx.commit()
         """
         return AioTransaction(self, concurrency, isolation, timeout, label)
 
     def get_cluster(self) -> AioCluster:
-        """The cluster: its state, its write-ahead logs."""
+        """The cluster: its state, its write-ahead logs.
+
+        >>> await client.get_cluster().get_state() is ClusterState.ACTIVE
+        True
+        """
         return AioCluster(self)
 
     # --- complex types ----------------------------------------------------------------------------------------------
@@ -338,6 +423,11 @@ class AioClient:
 
         A dict: ``type_exists``, and where that is true ``type_id``, ``type_name``, ``affinity_key_field``, ``is_enum``,
         ``enums`` (of an enum: ``literal`` and its ordinal as ``type_id``), ``schemas`` (each an OrderedDict of hints).
+
+        >>> ids = await client.put_binary_type("Town", schema={"name": String})
+        >>> found = await client.get_binary_type("Town")
+        >>> found["type_exists"], [list(schema) for schema in found["schemas"]]
+        (True, [['name']])
         """
         return await binary_types.describe(self.session, binary_types.entity_id(binary_type))
 
@@ -352,6 +442,9 @@ class AioClient:
 
         The ids ``type_id`` and ``schema_id`` (None for an enum). `register_binary_type` does it for a class. Raises
         BinaryTypeError (a ServerError) where the cluster knows it otherwise.
+
+        >>> await client.put_binary_type("Town", schema={"name": String, "people": IntObject})
+        {'type_id': ..., 'schema_id': ...}
         """
         return await binary_types.put(self.session, type_name, affinity_key_field, is_enum, schema or {})
 
@@ -360,6 +453,12 @@ class AioClient:
 
         A put of an object does the same; this also names the field by which keys are spread over the nodes. Raises
         SchemaConflictError where the cluster knows the type otherwise.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> await client.register_binary_type(Town)
+        >>> await cache.put(1, Town("Bern"))
+        >>> (await cache.get(1)).name
+        'Bern'
         """
         known = attrs.evolve(data_class.binary_type, affinity_field=affinity_key_field)
         await self.session.metadata.announce(known)
@@ -372,6 +471,11 @@ class AioClient:
 
         Without ``schema`` all classes of the type, by the ids of their schemas. Other than pyignite's, no class is made
         from what the cluster says: use `get_binary_type` to look at that.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> await client.register_binary_type(Town)
+        >>> await client.query_binary_type("Town", Town.schema) is Town
+        True
         """
         classes = self._classes.of(binary_types.entity_id(binary_type))
         if not schema:
@@ -382,12 +486,31 @@ class AioClient:
         """The object in ``(bytes, offset)``, in collections and maps too; any other value as it is.
 
         Values come unwrapped already: this is for programs that call it. Raises DecodeError.
+
+        >>> await client.unwrap_binary([1, "Ann"])
+        [1, 'Ann']
         """
         return await binary_types.unwrap(self.session, self.codecs, value)
 
 
+class _WrittenOnly:
+    """The program's classes where objects are written, and none where they are read."""
+
+    def __init__(self, resolver: TypeResolver) -> None:
+        self.encoder_for = resolver.encoder_for
+        self.enum_for = resolver.enum_for
+
+    def decoder_for(self, type_id: int) -> Decoder | None:
+        """No complex type is known."""
+        return None
+
+
 class Connecting:
-    """What `AioClient.connect` returns: await it for the client, or use it with ``async with``, which closes the client."""
+    """What `AioClient.connect` returns: await it for the client, or use it with ``async with``, which closes the client.
+
+    >>> async with AioClient().connect(host, port) as client:
+    ...     names = await client.get_cache_names()
+    """
 
     def __init__(self, client: AioClient, addresses: Sequence[Address]) -> None:
         self._client = client
@@ -404,7 +527,12 @@ class Connecting:
 
 
 async def create_cache(client: AioClient, settings: Settings) -> AioCache:
-    """Create a cache by name, CacheConfig, or dict of PROP_* codes. Raises CacheExists when it exists."""
+    """Create a cache by name, CacheConfig, or dict of PROP_* codes. Raises CacheExists when it exists.
+
+    >>> cache = await create_cache(client, {PROP_NAME: "rates", PROP_CACHE_MODE: CacheMode.REPLICATED})
+    >>> (await cache.settings())[PROP_CACHE_MODE]
+    <CacheMode.REPLICATED: 1>
+    """
     config = config_of(settings)
     if isinstance(settings, str):
         await client.session.call(CacheCreateWithName(settings))
@@ -414,7 +542,11 @@ async def create_cache(client: AioClient, settings: Settings) -> AioCache:
 
 
 async def get_or_create_cache(client: AioClient, settings: Settings) -> AioCache:
-    """A cache by name, CacheConfig, or dict of PROP_* codes, created when it is absent."""
+    """A cache by name, CacheConfig, or dict of PROP_* codes, created when it is absent.
+
+    >>> await get_or_create_cache(client, "rates")
+    <AioCache 'rates'>
+    """
     config = config_of(settings)
     if isinstance(settings, str):
         await client.session.call(CacheGetOrCreateWithName(settings))
@@ -427,6 +559,9 @@ async def get_cache(client: AioClient, settings: Settings) -> AioCache:
     """A cache by name. Nothing is sent: an absent cache shows with the first operation.
 
     Raises ConfigurationError for settings beyond the name: they belong to a cache that is created.
+
+    >>> await get_cache(client, "rates")
+    <AioCache 'rates'>
     """
     config = config_of(settings)
     if config != CacheConfig(name=config.name):
@@ -445,6 +580,7 @@ def _options(
         raise ConfigurationError("objects are written with compact footers only", option="compact_footer")
     named: dict[str, Any] = {
         "partition_awareness": partition_aware,
+        "discovery": False,  # pyignite talks to the nodes that it was given, and to no others
         "naive_datetime": "utc",
         "event_listeners": tuple(event_listeners or ()),
     }
@@ -529,10 +665,8 @@ def _address(given: Any) -> Address | None:
 
 def _check_secure(addresses: Sequence[Address], options: Options) -> None:
     """Refuse to send a password over a plain connection to another machine."""
-    if options.tls is not None or options.allow_plaintext_auth:
-        return
     for address in addresses:
-        if not _is_loopback(address.host):
+        if not _may_be_dialled(options, address):
             raise InsecureCredentialsError(
                 f"credentials would cross the network to {address} in plain text:"
                 " use tls=True, or say allow_plaintext_auth=True",
@@ -540,10 +674,32 @@ def _check_secure(addresses: Sequence[Address], options: Options) -> None:
             )
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name that may be anywhere
+def _version(text: str) -> tuple[int, int, int]:
+    """The protocol version that a text names. Raises ConfigurationError for one that is not spoken."""
+    for version in SUPPORTED_VERSIONS:
+        if text == ".".join(map(str, version)):
+            return version
+    raise ConfigurationError(f"min_protocol is one of 1.0.0 to 1.7.0, not {text!r}", option="min_protocol")
+
+
+def _may_be_dialled(options: Options, address: Address) -> bool:
+    """Whether no password crosses the network in plain text on the way to an address."""
+    secure = options.password is None or options.tls is not None or options.allow_plaintext_auth or options.dial
+    return bool(secure) or is_loopback(address.host)
+
+
+def _finder(options: Options) -> Find:
+    """Which of the cluster's addresses a client with these options dials."""
+    translate = map_function(options.address_map)
+
+    def allowed(address: Address) -> bool:
+        return _may_be_dialled(options, address)
+
+    def find(
+        teller: NodeConnection, endpoints: Sequence[tuple[UUID, int, Sequence[str]]]
+    ) -> Mapping[UUID, Sequence[Address]]:
+        if teller.peer is None:
+            return {}  # not reached over a network
+        return reachable(endpoints, teller.address, teller.peer, translate, allowed)
+
+    return find

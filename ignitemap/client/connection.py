@@ -4,6 +4,9 @@ A request is a future under its id. Requests of one loop tick leave in one write
 the request goes out at once, since a lone caller would pay for the extra tick. Deadlines cost nothing per request: a
 timer notes the last id sixteen times per timeout and expires what is older than sixteen notes. A request is sent once
 its bytes were handed to the socket; one that expires before that is taken back and never leaves.
+
+A request that was sent holds its slot until its answer comes or its deadline passes, also when its caller was cancelled:
+the node still works on it. A node that says nothing at all is asked for a sign of life, and given up without one.
 """
 
 import asyncio
@@ -11,13 +14,22 @@ import os
 import socket
 import ssl
 import struct
-from collections import deque
+import weakref
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn, cast
 
 import attrs
 
-from ignitemap.exceptions import AuthenticationError, ConnectError, Overloaded, ProtocolError, TlsError, server_error
+from ignitemap.exceptions import (
+    AuthenticationError,
+    ConnectError,
+    ForkedClientError,
+    Overloaded,
+    ProtocolError,
+    TlsError,
+    server_error,
+)
 from ignitemap.protocol.connection import (
     Connection,
     ConnectionState,
@@ -25,17 +37,36 @@ from ignitemap.protocol.connection import (
     Notification,
     Role,
 )
-from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Accepted, Handshake, Refused
+from ignitemap.protocol.handshake import LEAST_VERSION, SUPPORTED_VERSIONS, Accepted, Handshake, Refused
+from ignitemap.protocol.operations import Heartbeat
 
-__all__ = ["Address", "Answer", "ConnectionLost", "Expired", "Limits", "NoAnswer", "NodeConnection", "open_connection"]
+__all__ = [
+    "Address",
+    "Answer",
+    "ConnectionLost",
+    "Dial",
+    "Expired",
+    "Limits",
+    "NoAnswer",
+    "NodeConnection",
+    "open_connection",
+]
 
 Answer = bytes | Failure
+Dial = Callable[[asyncio.BaseProtocol], None]
+"""Connects a protocol to a node in this process: what there is in place of an address."""
 
 STATUS_AUTH_FAILED: Final = 2000
 LANDING_BUFFER: Final = 64 * 1024
+LANDING_FIRST: Final = 16 * 1024  # until a read fills it: an idle connection is small
 MARKS: Final = 16  # a deadline is kept to within a sixteenth of the timeout
+KEPT_SECONDS: Final = 30.0  # how long a cancelled request keeps its slot where there is no timeout
+BEAT: Final = 0.6
+"""Of a heartbeat interval. Silence shows after one beat or two, and is the end after three: 1.8 intervals."""
 FLUSH_AT: Final = 64 * 1024
 CLOSE_SECONDS: Final = 2.0
+IDLE_LOOK: Final = 1.0  # seconds between two looks whether a connection that is no longer wanted is idle
+NO_LIMIT: Final = 1e9  # seconds, where asyncio has a limit of its own unless it is given one
 FRAME_HEAD: Final = 14  # bytes of a request before its body
 _request_id: Final = struct.Struct("<6xq").unpack_from  # behind length and operation
 
@@ -59,7 +90,7 @@ class Limits:
     unsent_bytes: int = 4 * 1024 * 1024
     frame: int = 64 * 1024 * 1024
     timeout: float | None = 30.0
-    connect_timeout: float = 10.0
+    connect_timeout: float | None = 10.0
 
 
 class NoAnswer(Exception):  # noqa: N818 - a signal to the session, which turns it into the caller's error
@@ -111,18 +142,29 @@ class NodeConnection(asyncio.BufferedProtocol):
         self._on_lost = on_lost
         self._topology = self.protocol.topology
         self._transport: asyncio.Transport | None = None
-        self._landing = memoryview(bytearray(LANDING_BUFFER))
+        self._landing = memoryview(bytearray(LANDING_FIRST))
         self._paused = False
         self._flush_scheduled = False
         self._held: list[bytes] = []  # frames before those that the protocol has still to give
         self._unsent = 0  # bytes not yet handed to the transport
         self._sent_id = 0  # requests up to this id were handed to the transport
-        self._waiters: deque[tuple[asyncio.Future[None], int]] = deque()  # for a slot, with the bytes they will send
+        self._waiters: OrderedDict[asyncio.Future[None], int] = (
+            OrderedDict()
+        )  # for a slot, with the bytes they will send
         self._granted = 0  # slots of callers that were woken and have not sent yet
         self._granted_bytes = 0
         self._watched: dict[asyncio.Future[Answer], _Watch] = {}
         self._marks: deque[int] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._beating: asyncio.TimerHandle | None = None
+        self._beat_every = 0.0
+        self._heard = True  # since the last beat
+        self._asked = False  # for a sign of life, at the last beat
+        self._unwritten = 0  # bytes that the socket had still to take at the last beat
+        self._cancelled_answers = 0
+        self.expired = 0
+        """How many requests have had no answer before their deadline."""
+        _connections.add(self)
 
     def __repr__(self) -> str:
         return f"<connection to {self.address}, {len(self.protocol.in_flight)} in flight>"
@@ -146,7 +188,7 @@ class NodeConnection(asyncio.BufferedProtocol):
         if self.lost:
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.append((waiter, size))
+        self._waiters[waiter] = size
         try:
             async with asyncio.timeout_at(deadline):
                 await waiter
@@ -154,8 +196,8 @@ class NodeConnection(asyncio.BufferedProtocol):
             if waiter.done() and not waiter.cancelled():
                 self._give_back(size)
                 self._wake()  # the slot is another's now
-            elif (waiter, size) in self._waiters:
-                self._waiters.remove((waiter, size))
+            else:
+                self._waiters.pop(waiter, None)
             if isinstance(error, TimeoutError):
                 raise Overloaded(
                     f"{operation}: no free slot on {self.address} ({len(self.protocol.in_flight)} requests in flight)",
@@ -174,7 +216,7 @@ class NodeConnection(asyncio.BufferedProtocol):
         """
         if self.lost:
             raise ConnectionLost(sent=False, cause=self.failure)
-        future: asyncio.Future[Answer] = self._loop.create_future()
+        future: asyncio.Future[Answer] = asyncio.Future(loop=self._loop)  # create_future costs a call more
         idle = not self.protocol.in_flight
         self.protocol.send_request(operation, body, future)
         self._unsent += len(body) + FRAME_HEAD
@@ -207,8 +249,7 @@ class NodeConnection(asyncio.BufferedProtocol):
             return  # the connection was lost
         if watch.timer is not None:
             watch.timer.cancel()
-        answered = future.done() and not future.cancelled() and future.exception() is None
-        if answered or watch.on_unwanted is None:
+        if watch.on_unwanted is None or not _may_be_answered(future):
             del self._watched[future]
 
     def _flush(self) -> None:
@@ -227,16 +268,22 @@ class NodeConnection(asyncio.BufferedProtocol):
     def _expire(self, requests: Iterable[tuple[int, asyncio.Future[Answer]]]) -> None:
         unsent: set[int] = set()
         for request_id, future in requests:
-            if future.done():
-                continue
+            if future.done() and not future.cancelled():
+                continue  # its answer has come in the same moment
             sent = request_id <= self._sent_id
-            if not sent:
+            if sent:
+                watch = self._watched.get(future)
+                dropped = self.protocol.forget(request_id, keep=watch is not None and watch.on_unwanted is not None)
+                if dropped is not None:
+                    self._watched.pop(dropped, None)
+            else:
                 unsent.add(request_id)
-            elif future not in self._watched or self._watched[future].on_unwanted is None:
-                self.protocol.forget(request_id)
-            _fail(future, Expired(sent))
+            if not future.done():
+                self.expired += 1
+                _fail(future, Expired(sent))
         if unsent:
             self._take_back(unsent)
+        self._wake()
 
     def _take_back(self, unsent: set[int]) -> None:
         """Requests whose callers were told that they were not sent must never be."""
@@ -244,15 +291,14 @@ class NodeConnection(asyncio.BufferedProtocol):
         self._held = [frame for frame in frames if _request_id(frame)[0] not in unsent]
         self._unsent = sum(map(len, self._held))
         for request_id in unsent:
-            del self.protocol.in_flight[request_id]
-        self._wake()
+            self._watched.pop(self.protocol.in_flight.pop(request_id), None)
 
     def _sweep(self) -> None:
-        """Expire requests that are older than the timeout and have no deadline of their own."""
-        timeout = self.limits.timeout
-        if timeout is None or self.lost:
+        """Expire requests that are older than the timeout and have no deadline of their own, and cancelled ones."""
+        if self.lost:
             return
-        self._sweeper = self._loop.call_later(timeout / MARKS, self._sweep)
+        timeout = self.limits.timeout
+        self._sweeper = self._loop.call_later((KEPT_SECONDS if timeout is None else timeout) / MARKS, self._sweep)
         self._marks.append(self.protocol.last_id)
         if len(self._marks) <= MARKS:
             return
@@ -261,10 +307,26 @@ class NodeConnection(asyncio.BufferedProtocol):
         for request_id, future in self.protocol.in_flight.items():  # in the order of their ids
             if request_id > oldest:
                 break
-            if future is not None and future not in self._watched:
+            if future.cancelled() or (timeout is not None and future not in self._watched):
                 expired.append((request_id, future))
         if expired:
             self._expire(expired)
+
+    def _beat(self) -> None:
+        """Ask a silent node for a sign of life; without one until the next beat the connection is lost."""
+        if self.lost or self._transport is None:
+            return
+        self._beating = self._loop.call_later(self._beat_every, self._beat)
+        unwritten = self._transport.get_write_buffer_size()
+        if self._heard or unwritten < self._unwritten:  # a node that is busy reading is alive
+            self._heard = self._asked = False
+        elif self._asked:
+            silent = 2 * self._beat_every
+            self.abort(ConnectError(f"{self.address} has said nothing for {silent:g} s", node=str(self.address)))
+        else:
+            self._asked = True
+            _ = self.request(Heartbeat.code, bytearray())
+        self._unwritten = unwritten
 
     def _wake(self) -> None:
         """Let as many waiting callers go on as there are slots. A slot is theirs until they have sent."""
@@ -274,7 +336,7 @@ class NodeConnection(asyncio.BufferedProtocol):
             and len(self.protocol.in_flight) + self._granted < limits.in_flight
             and self._unsent + self._granted_bytes < limits.unsent_bytes
         ):
-            waiter, size = self._waiters.popleft()
+            waiter, size = self._waiters.popitem(last=False)
             if not waiter.done():
                 waiter.set_result(None)
                 self._granted += 1
@@ -299,8 +361,12 @@ class NodeConnection(asyncio.BufferedProtocol):
         """Bytes came."""
         if self.lost:
             return  # nobody waits for what a connection says after it was given up
+        self._heard = True
+        data = bytes(self._landing[:nbytes])
+        if nbytes == LANDING_FIRST:
+            self._landing = memoryview(bytearray(LANDING_BUFFER))
         try:
-            events = self.protocol.receive_data(bytes(self._landing[:nbytes]))
+            events = self.protocol.receive_data(data)
         except ProtocolError as error:
             error.node = str(self.address)
             self.abort(error)
@@ -309,7 +375,10 @@ class NodeConnection(asyncio.BufferedProtocol):
             if future is not None:
                 if not future.done():
                     future.set_result(payload)  # type: ignore[arg-type]  # an event with a token is an Answer
-                elif (watch := self._watched.pop(future, None)) is not None and watch.on_unwanted is not None:
+                    continue
+                if future.cancelled():
+                    self._cancelled_answers += 1
+                if (watch := self._watched.pop(future, None)) is not None and watch.on_unwanted is not None:
                     watch.on_unwanted(payload)  # type: ignore[arg-type]  # as above
             elif isinstance(payload, Accepted | Refused):
                 if not self.opened.done():
@@ -339,24 +408,21 @@ class NodeConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: every request still waiting learns whether it may have left."""
         self._mark_lost(exc)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for timer in (self._sweeper, self._beating):
+            if timer is not None:
+                timer.cancel()
         for watch in self._watched.values():
             if watch.timer is not None:
                 watch.timer.cancel()
         self._watched.clear()
-        sent = {
-            future: request_id <= self._sent_id
-            for request_id, future in self.protocol.in_flight.items()
-            if future is not None
-        }
+        sent = {future: request_id <= self._sent_id for request_id, future in self.protocol.in_flight.items()}
         for future in self.protocol.close():  # also those whose answers came together with a broken frame
             if not future.done():
                 _fail(future, ConnectionLost(sent.get(future, True), self.failure))
         if not self.opened.done():
             _fail(self.opened, ConnectionLost(sent=True, cause=self.failure))
         while self._waiters:
-            waiter, size = self._waiters.popleft()
+            waiter, size = self._waiters.popitem(last=False)
             if not waiter.done():
                 self._granted += 1
                 self._granted_bytes += size
@@ -369,6 +435,38 @@ class NodeConnection(asyncio.BufferedProtocol):
     def start_sweeping(self) -> None:
         """Begin to watch deadlines: the connection is open."""
         self._sweep()
+
+    def keep_alive(self, interval: float) -> None:
+        """From now on a node that says nothing for two intervals (in seconds) is given up, and never kept idle longer."""
+        if self._beating is not None:
+            self._beating.cancel()
+        self._beat_every = interval * BEAT
+        self._beating = self._loop.call_later(self._beat_every, self._beat)
+
+    @property
+    def late_answers(self) -> int:
+        """How many answers have come for callers who had gone: expired or cancelled."""
+        return self.protocol.late + self._cancelled_answers
+
+    @property
+    def peer(self) -> str | None:
+        """The address that the socket is connected to, without its port; None where there is no such thing."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return name[0] if isinstance(name, tuple) and name and isinstance(name[0], str) else None
+
+    def disown(self) -> None:
+        """The process was forked and this is the child: the socket is the parent's, not a byte may pass it here."""
+        self.lost = True
+        self.failure = ForkedClientError("the client was made before a fork: a child process connects anew")
+        shared = None if self._transport is None else self._transport.get_extra_info("socket")
+        if shared is None or shared.fileno() < 0:
+            return
+        # Closing the transport would write to the socket (TLS says good-bye) and take it out of an epoll set that both
+        # processes share. So the child's descriptor gets another socket, one that is dead.
+        dead, other = socket.socketpair()
+        other.close()
+        os.dup2(dead.fileno(), shared.fileno(), inheritable=False)
+        dead.close()
 
     def retry_handshake(self, handshake: Handshake) -> None:
         """Shake hands again on the same socket, after a refusal. Raises ConnectionLost when it is gone."""
@@ -398,6 +496,15 @@ class NodeConnection(asyncio.BufferedProtocol):
             self._transport.abort()
             await self.closed
 
+    def close_when_idle(self) -> None:
+        """Close as soon as nothing is in flight: nobody is given this connection any more."""
+        if self.lost:
+            return
+        if self.protocol.in_flight or self._watched or self._waiters or self._granted:
+            self._loop.call_later(IDLE_LOOK, self.close_when_idle)
+        elif self._transport is not None:
+            self._transport.close()
+
     def _mark_lost(self, cause: BaseException | None) -> None:
         """From now on nobody is given this connection, even if the socket takes a moment to close."""
         if self.failure is None:
@@ -405,6 +512,27 @@ class NodeConnection(asyncio.BufferedProtocol):
         if not self.lost:
             self.lost = True
             self._on_lost(self)
+
+
+_connections: Final[weakref.WeakSet[NodeConnection]] = weakref.WeakSet()
+"""All connections of the process, for the moment when it is forked."""
+
+
+def _disown_all() -> None:
+    for connection in list(_connections):
+        connection.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)
+
+
+def _may_be_answered(future: asyncio.Future[Answer]) -> bool:
+    """Whether the answer to a request that nobody waits for may still come."""
+    if not future.done() or future.cancelled():
+        return True
+    failure = future.exception()
+    return isinstance(failure, Expired) and failure.sent
 
 
 def _fail(future: asyncio.Future[Answer] | asyncio.Future[Accepted | Refused], error: BaseException) -> None:
@@ -422,26 +550,33 @@ async def open_connection(
     on_lost: Callable[[NodeConnection], None],
     *,
     make: Callable[..., NodeConnection] = NodeConnection,
+    dial: Dial | None = None,
 ) -> NodeConnection:
     """Connect and shake hands, all within ``limits.connect_timeout``. ``make`` is the connection's class.
+
+    ``dial`` connects it to a node of this process, without a socket.
 
     Raises ConnectError, TlsError (certificate, host name, or a refusal inside TLS), AuthenticationError.
     """
     connection = make(address, handshake, limits, on_topology, on_lost)
     try:
         async with asyncio.timeout(limits.connect_timeout):
-            await asyncio.get_running_loop().create_connection(
-                lambda: connection,
-                address.host,
-                address.port,
-                ssl=tls,
-                server_hostname=address.host if tls is not None else None,
-            )
+            if dial is not None:
+                dial(connection)
+            else:
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection,
+                    address.host,
+                    address.port,
+                    ssl=tls,
+                    server_hostname=address.host if tls is not None else None,
+                    ssl_handshake_timeout=None if tls is None else limits.connect_timeout or NO_LIMIT,
+                )
             answer = await connection.opened
             if (
                 isinstance(answer, Refused)
                 and answer.version in SUPPORTED_VERSIONS
-                and answer.version < handshake.version
+                and handshake.least <= answer.version < handshake.version
             ):
                 connection.retry_handshake(attrs.evolve(handshake, version=answer.version))
                 answer = await connection.opened
@@ -459,6 +594,9 @@ async def open_connection(
         said = server_error(answer.status, answer.message, node=node).message  # shortened, control characters escaped
         if answer.status == STATUS_AUTH_FAILED:
             raise AuthenticationError(f"{node}: {said}", node=node)
+        if LEAST_VERSION <= answer.version < handshake.least:
+            offered, least = (".".join(map(str, each)) for each in (answer.version, handshake.least))
+            raise ConnectError(f"{node} speaks protocol {offered}, and at least {least} was asked for", node=node)
         raise ConnectError(f"{node} refused the handshake (status {answer.status}): {said}", node=node)
     if connection.lost:
         raise ConnectError(f"{node} closed the connection after the handshake", node=node) from connection.failure
@@ -486,7 +624,7 @@ def _raise_connect_error(
     if lost:
         raise ConnectError(f"{node} closed the connection during the handshake", node=node) from cause
     assert isinstance(cause, OSError)
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, TimeoutError) and cause.errno is None and limits.connect_timeout is not None:
         raise ConnectError(f"{node} did not answer within {limits.connect_timeout:g} s", node=node) from cause
     if cause.errno is None or isinstance(cause, socket.gaierror):
         reason = cause.strerror or str(cause) or type(cause).__name__

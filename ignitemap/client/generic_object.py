@@ -98,10 +98,12 @@ class GenericObjectProps:
 class GenericObjectMeta(type):
     """The metaclass of classes for complex objects.
 
-        class Person(metaclass=GenericObjectMeta, type_name="Person", schema=OrderedDict(name=String, age=IntObject)):
-            pass
-
-        await cache.put(1, Person(name="Ann", age=41))
+    >>> from collections import OrderedDict
+    >>> class Person(metaclass=GenericObjectMeta, type_name="Person", schema=OrderedDict(name=String, age=IntObject)):
+    ...     pass
+    >>> await cache.put(1, Person(name="Ann", age=41))
+    >>> (await cache.get(1)).name
+    'Ann'
 
     ``type_name`` is the class's name by default. The fields are arguments of the constructor, by position or name;
     one that is not given has its hint's default (0, "", an empty list, None). ``schema``, ``schema_id``, ``type_name``
@@ -153,31 +155,52 @@ class GenericObjectMeta(type):
 
     @property
     def type_name(cls) -> str:
-        """The name of the complex type."""
+        """The name of the complex type.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> Town.type_name, Town("Bern").type_name
+        ('Town', 'Town')
+        """
         return cls._type_name
 
     @property
     def type_id(cls) -> int:
-        """The id of the complex type."""
+        """The id of the complex type.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> await client.register_binary_type(Town)
+        >>> (await client.get_binary_type(Town.type_id))["type_name"]
+        'Town'
+        """
         return cls._type_id
 
     @property
     def schema(cls) -> "OrderedDict[str, Spec[Any]]":
-        """The hint of each field, in the order in which they are written; a copy."""
+        """The hint of each field, in the order in which they are written; a copy.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> Town.schema["name"] is String
+        True
+        """
         return OrderedDict(cls._schema)
 
     @property
     def schema_id(cls) -> int:
-        """The id of the schema."""
+        """The id of the schema.
+
+        >>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+        >>> Town.schema_id == Town("Bern").schema_id
+        True
+        """
         return _schema_id(cls._binary_type)
 
     def values_of(cls, value: Any) -> list[Any]:
-        """The fields of an object; the default of one that was never set."""
+        """Not for users: the fields of an object; the default of one that was never set."""
         return [getattr(value, name, _default(spec)) for name, spec in cls._schema.items()]
 
     @property
     def binary_type(cls) -> BinaryType:
-        """The type as a cluster's metadata holds it."""
+        """Not for users: the type as a cluster's metadata holds it."""
         return cls._binary_type
 
 

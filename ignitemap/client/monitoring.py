@@ -11,15 +11,21 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
-from ignitemap.client.connection import Address, Answer, Limits, NodeConnection, open_connection
+from ignitemap.client.connection import Address, Answer, Dial, Limits, NodeConnection, open_connection
 from ignitemap.exceptions import AuthenticationError, ConfigurationError, ConnectError, server_error
 from ignitemap.protocol.connection import Failure
 from ignitemap.protocol.handshake import Handshake
 from ignitemap.protocol.message import OPERATIONS
-from ignitemap.protocol.operations import GetBinaryConfiguration
+from ignitemap.protocol.operations import (
+    ClusterGroupGetNodeEndpoints,
+    GetBinaryConfiguration,
+    GetIdleTimeout,
+    Heartbeat,
+)
 from ignitemap.protocol.wire import ProtocolContext
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "HandshakeFailedEvent",
     "HandshakeStartEvent",
     "HandshakeSuccessEvent",
+    "NodesChangedEvent",
     "Observer",
     "QueryEventListener",
     "QueryFailEvent",
@@ -39,8 +46,10 @@ __all__ = [
 
 logger: Final = logging.getLogger("ignitemap")
 
-UNOBSERVED: Final = frozenset({GetBinaryConfiguration.code})
-"""What belongs to connecting, and is no query of the program."""
+UNOBSERVED: Final = frozenset(
+    each.code for each in (GetBinaryConfiguration, GetIdleTimeout, Heartbeat, ClusterGroupGetNodeEndpoints)
+)
+"""What belongs to connecting and to staying connected, and is no query of the program."""
 
 
 @attrs.frozen
@@ -50,6 +59,13 @@ class HandshakeStartEvent:
     Attributes:
         host, port: Its address.
         protocol_context: The version and the features that are asked for.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_handshake_start(self, event: HandshakeStartEvent) -> None:
+    ...         print(event.host, event.port == port)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port):
+    ...     pass
+    127.0.0.1 True
     """
 
     host: str
@@ -65,6 +81,13 @@ class HandshakeSuccessEvent:
         host, port: The node's address.
         protocol_context: The version and the features that both ends have.
         node_uuid: The node's id, as text.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_handshake_success(self, event: HandshakeSuccessEvent) -> None:
+    ...         print(event.host, len(event.node_uuid))
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port):
+    ...     pass
+    127.0.0.1 36
     """
 
     host: str
@@ -81,6 +104,16 @@ class HandshakeFailedEvent:
         host, port: The node's address.
         protocol_context: The version and the features that were asked for.
         error_msg: Why.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_handshake_fail(self, event: HandshakeFailedEvent) -> None:
+    ...         print(event.host, event.port)
+    >>> try:
+    ...     await AioClient(event_listeners=[Watch()], connect_timeout=0.01).connect(host, 1)
+    ... except ReconnectError:
+    ...     print("no node")
+    127.0.0.1 1
+    no node
     """
 
     host: str
@@ -91,7 +124,20 @@ class HandshakeFailedEvent:
 
 @attrs.frozen
 class AuthenticationFailedEvent(HandshakeFailedEvent):
-    """A node has refused the user."""
+    """A node has refused the user.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_authentication_fail(self, event: AuthenticationFailedEvent) -> None:
+    ...         print(event.host)
+    >>> async with ig.embedded.Node(users={"ann": "secret"}) as guarded:
+    ...     _, _, own = guarded.url.rpartition(":")
+    ...     try:
+    ...         await AioClient("ann", "guessed", event_listeners=[Watch()]).connect(host, int(own))
+    ...     except AuthenticationError:
+    ...         print("refused")
+    127.0.0.1
+    refused
+    """
 
 
 @attrs.frozen
@@ -100,6 +146,13 @@ class ConnectionClosedEvent:
 
     Attributes:
         host, port, node_uuid: The node's address, and its id as text.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_connection_closed(self, event: ConnectionClosedEvent) -> None:
+    ...         print(event.host)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port):
+    ...     pass
+    127.0.0.1
     """
 
     host: str
@@ -114,9 +167,34 @@ class ConnectionLostEvent(ConnectionClosedEvent):
     Attributes:
         host, port, node_uuid: The node's address, and its id as text.
         error_msg: Why.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_connection_lost(self, event: ConnectionLostEvent) -> None:
+    ...         print(event.host, bool(event.error_msg))
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port) as watched:
+    ...     with node.faults.cut("CacheGetNames"):
+    ...         names = await watched.get_cache_names()  # asked again
+    127.0.0.1 True
     """
 
     error_msg: str
+
+
+@attrs.frozen
+class NodesChangedEvent:
+    """The cluster has told of nodes that the client did not know, or no longer tells of nodes that it told of before.
+
+    Attributes:
+        joined, left: The ids of the nodes, as text.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_nodes_changed(self, event: NodesChangedEvent) -> None:
+    ...         print("joined:", event.joined, "left:", event.left)
+    >>> client = AioClient(event_listeners=[Watch()])
+    """
+
+    joined: Sequence[str]
+    left: Sequence[str]
 
 
 @attrs.frozen
@@ -127,6 +205,14 @@ class QueryStartEvent:
         host, port, node_uuid: The node's address, and its id as text.
         query_id: The number of the request on its connection.
         op_code, op_name: The operation: 1001, ``OP_CACHE_PUT``.
+
+    >>> class Watch(QueryEventListener):
+    ...     def on_query_start(self, event: QueryStartEvent) -> None:
+    ...         if event.op_name == "OP_CACHE_GET_NAMES":
+    ...             print(event.op_code, event.host)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port) as watched:
+    ...     names = await watched.get_cache_names()
+    1050 127.0.0.1
     """
 
     host: str
@@ -143,6 +229,12 @@ class QuerySuccessEvent(QueryStartEvent):
 
     Attributes:
         duration: In ms, beside the attributes of QueryStartEvent.
+
+    >>> class Slow(QueryEventListener):
+    ...     def on_query_success(self, event: QuerySuccessEvent) -> None:
+    ...         if event.duration > 1000:  # ms
+    ...             print(event.op_name, event.host, event.port)
+    >>> client = AioClient(event_listeners=[Slow()])
     """
 
     duration: int
@@ -155,6 +247,18 @@ class QueryFailEvent(QueryStartEvent):
     Attributes:
         duration: In ms, beside the attributes of QueryStartEvent.
         err_msg: Why.
+
+    >>> class Watch(QueryEventListener):
+    ...     def on_query_fail(self, event: QueryFailEvent) -> None:
+    ...         print(event.op_name, event.err_msg)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port) as watched:
+    ...     with node.faults.fail("CacheGetNames", message="out of order"):
+    ...         try:
+    ...             await watched.get_cache_names()
+    ...         except CacheError as error:
+    ...             print(error)
+    OP_CACHE_GET_NAMES out of order
+    out of order
     """
 
     duration: int
@@ -162,38 +266,112 @@ class QueryFailEvent(QueryStartEvent):
 
 
 class ConnectionEventListener:
-    """Base class of listeners to connections: override what is of interest."""
+    """Base class of listeners to connections: override what is of interest.
+
+    >>> class Watch(ConnectionEventListener):
+    ...     def on_handshake_success(self, event: HandshakeSuccessEvent) -> None:
+    ...         print("connected to", event.host)
+    ...
+    ...     def on_connection_closed(self, event: ConnectionClosedEvent) -> None:
+    ...         print("left", event.host)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port):
+    ...     pass
+    connected to 127.0.0.1
+    left 127.0.0.1
+    """
 
     def on_handshake_start(self, event: HandshakeStartEvent) -> None:
-        """A node is about to be dialled."""
+        """A node is about to be dialled.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_handshake_start(self, event: HandshakeStartEvent) -> None:
+        ...         print("dial", event.host)
+        """
 
     def on_handshake_success(self, event: HandshakeSuccessEvent) -> None:
-        """A connection is open."""
+        """A connection is open.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_handshake_success(self, event: HandshakeSuccessEvent) -> None:
+        ...         print("connected to", event.node_uuid)
+        """
 
     def on_handshake_fail(self, event: HandshakeFailedEvent) -> None:
-        """A connection could not be opened."""
+        """A connection could not be opened.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_handshake_fail(self, event: HandshakeFailedEvent) -> None:
+        ...         print(event.host, event.error_msg)
+        """
 
     def on_authentication_fail(self, event: AuthenticationFailedEvent) -> None:
-        """A node has refused the user."""
+        """A node has refused the user.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_authentication_fail(self, event: AuthenticationFailedEvent) -> None:
+        ...         print(event.host, event.error_msg)
+        """
 
     def on_connection_closed(self, event: ConnectionClosedEvent) -> None:
-        """The client has closed a connection."""
+        """The client has closed a connection.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_connection_closed(self, event: ConnectionClosedEvent) -> None:
+        ...         print("left", event.node_uuid)
+        """
 
     def on_connection_lost(self, event: ConnectionLostEvent) -> None:
-        """A connection was lost."""
+        """A connection was lost.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_connection_lost(self, event: ConnectionLostEvent) -> None:
+        ...         print(event.host, event.error_msg)
+        """
+
+    def on_nodes_changed(self, event: NodesChangedEvent) -> None:
+        """The client has learned of other nodes.
+
+        >>> class Watch(ConnectionEventListener):
+        ...     def on_nodes_changed(self, event: NodesChangedEvent) -> None:
+        ...         print("joined:", event.joined, "left:", event.left)
+        """
 
 
 class QueryEventListener:
-    """Base class of listeners to requests: override what is of interest."""
+    """Base class of listeners to requests: override what is of interest.
+
+    >>> class Watch(QueryEventListener):
+    ...     def on_query_success(self, event: QuerySuccessEvent) -> None:
+    ...         if event.op_name == "OP_CACHE_GET_NAMES":
+    ...             print(event.op_name, event.duration < 10_000)
+    >>> async with AioClient(event_listeners=[Watch()]).connect(host, port) as watched:
+    ...     names = await watched.get_cache_names()
+    OP_CACHE_GET_NAMES True
+    """
 
     def on_query_start(self, event: QueryStartEvent) -> None:
-        """A request goes to a node."""
+        """A request goes to a node.
+
+        >>> class Watch(QueryEventListener):
+        ...     def on_query_start(self, event: QueryStartEvent) -> None:
+        ...         print(event.op_name, "to", event.host)
+        """
 
     def on_query_success(self, event: QuerySuccessEvent) -> None:
-        """A request was answered."""
+        """A request was answered.
+
+        >>> class Watch(QueryEventListener):
+        ...     def on_query_success(self, event: QuerySuccessEvent) -> None:
+        ...         print(event.op_name, "took", event.duration, "ms")
+        """
 
     def on_query_fail(self, event: QueryFailEvent) -> None:
-        """A request was answered with an error, or has no answer."""
+        """A request was answered with an error, or has no answer.
+
+        >>> class Watch(QueryEventListener):
+        ...     def on_query_fail(self, event: QueryFailEvent) -> None:
+        ...         print(event.op_name, event.err_msg)
+        """
 
 
 class Observer:
@@ -218,6 +396,11 @@ class Observer:
                 except Exception:
                     logger.exception("a listener failed in %s", method)
 
+    def nodes_changed(self, joined: Sequence[UUID], left: Sequence[UUID]) -> None:
+        """Tell of the cluster's nodes."""
+        event = NodesChangedEvent([str(node) for node in joined], [str(node) for node in left])
+        self.tell("on_nodes_changed", event)
+
     async def open(
         self,
         address: Address,
@@ -226,6 +409,8 @@ class Observer:
         tls: ssl.SSLContext | None,
         on_topology: Callable[[NodeConnection], None],
         on_lost: Callable[[NodeConnection], None],
+        *,
+        dial: Dial | None = None,
     ) -> NodeConnection:
         """`open_connection`, observed."""
         where = (address.host, address.port)
@@ -233,7 +418,14 @@ class Observer:
         self.tell("on_handshake_start", HandshakeStartEvent(*where, asked))
         try:
             connection = await open_connection(
-                address, handshake, limits, tls, on_topology, on_lost, make=partial(_ObservedConnection, self)
+                address,
+                handshake,
+                limits,
+                tls,
+                on_topology,
+                on_lost,
+                make=partial(_ObservedConnection, self),
+                dial=dial,
             )
         except AuthenticationError as error:
             self.tell("on_authentication_fail", AuthenticationFailedEvent(*where, asked, repr(error)))

@@ -1,27 +1,43 @@
 """The nodes of a cluster: one connection each, dialled once at a time, again after a loss, never in a storm.
 
-Each address waits longer after each failure, and a connection that did not live long is one. All callers that have no
-connection wait for the same search through the addresses. A refused user is final: that node isn't dialled again.
+Each node waits longer after each failure, and a connection that did not live long is one. All callers that have no
+connection wait for the same search through the nodes. A refused user is final: that node isn't dialled again.
+
+The program names some addresses. Others are learned from the cluster, and forgotten when the cluster says that the node
+has left; behind such an address only the very node is accepted of which it was learned, since the network that the
+client sees may have another one there.
 """
 
 import asyncio
+import logging
+import os
 import random
 import ssl
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import attrs
 
 from ignitemap.client.connection import Address, Limits, NodeConnection, open_connection
-from ignitemap.exceptions import AuthenticationError, ClientClosedNotSent, ClusterUnavailable, ConnectError
+from ignitemap.exceptions import (
+    AuthenticationError,
+    ClientClosedNotSent,
+    ClusterUnavailable,
+    ConnectError,
+    ForkedClientError,
+)
 from ignitemap.protocol.handshake import Handshake
 
-__all__ = ["Nodes"]
+__all__ = ["NodeStatistics", "Nodes"]
+
+logger: Final = logging.getLogger("ignitemap")
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
+DIALS_IN_WINDOW: Final = 12  # of one node, however the dice of the backoff fall
+DIAL_WINDOW: Final = 10.0  # seconds
 DIALS_AT_ONCE: Final = 16  # of a range of ports most are closed
 STAGGER: Final = 0.25  # seconds until a dial that hangs no longer keeps the next one waiting
 CAUSES_SHOWN: Final = 5
@@ -29,20 +45,60 @@ CAUSES_SHOWN: Final = 5
 
 @attrs.define(eq=False)
 class _Node:
-    """One address and what is known of it."""
+    """One node by its address, or by several of which one may be reached, and what is known of it."""
 
-    address: Address
+    addresses: deque[Address]
+    """The next one to dial comes first."""
+    id: UUID | None = None
+    """The node that must answer, where the addresses were learned from the cluster."""
     connection: NodeConnection | None = None
     dialling: "asyncio.Task[None] | None" = None
     opened_at: float = 0.0
     failures: int = 0
     not_before: float = 0.0
     cause: BaseException | None = None
+    untried: int = attrs.field(default=attrs.Factory(lambda node: len(node.addresses) - 1, takes_self=True))
+    """How many addresses may be dialled without a wait, as none of them has failed yet."""
+    recent: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=DIALS_IN_WINDOW))
+    """When the last dials were."""
+    dials: int = 0
+    opened: int = 0
+    lost: int = 0
+
+    @property
+    def address(self) -> Address:
+        """Where it is dialled next."""
+        return self.addresses[0]
 
     @property
     def refused(self) -> bool:
         """Whether the node has refused the user: it isn't asked again."""
         return isinstance(self.cause, AuthenticationError)
+
+
+@attrs.frozen
+class NodeStatistics:
+    """What a client has seen of one node since it knows it.
+
+    Attributes:
+        address: Where it is dialled.
+        node: Its id as text; None while it has not answered.
+        connected: Whether a connection is open.
+        dials, opened, lost: How often it was dialled, a connection opened, and one lost.
+        in_flight: Requests that wait for its answer.
+        expired: Requests whose deadline passed before the answer of the present connection.
+        late: Answers of the present connection that came when the caller had gone.
+    """
+
+    address: str
+    node: str | None
+    connected: bool
+    dials: int
+    opened: int
+    lost: int
+    in_flight: int = 0
+    expired: int = 0
+    late: int = 0
 
 
 class Nodes:
@@ -57,15 +113,19 @@ class Nodes:
         *,
         single: bool = False,
         on_topology: Callable[[NodeConnection], None],
+        on_open: Callable[[NodeConnection], None] = lambda connection: None,
         open_connection: Callable[..., Awaitable[NodeConnection]] = open_connection,
     ) -> None:
         self.limits = limits
+        self._on_open = on_open
         self._open_connection = open_connection
         self._handshake = handshake
         self._tls = tls
         self._single = single  # without partition awareness one connection is enough
         self._on_topology = on_topology
-        self._nodes = [_Node(address) for address in dict.fromkeys(addresses)]
+        self._nodes = [_Node(deque([address])) for address in dict.fromkeys(addresses)]
+        self._retired: list[NodeConnection] = []  # of nodes that left the cluster: nothing new is sent there
+        self._pid = os.getpid()
         self._by_id: dict[UUID, NodeConnection] = {}
         self._open: list[NodeConnection] = []
         self._turn = 0
@@ -83,6 +143,20 @@ class Nodes:
         """The connections that are open now."""
         return tuple(self._open)
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one node to choose from."""
+        return len(self._nodes) > 1
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child process, and the connections are its parent's."""
+        return os.getpid() != self._pid
+
+    def statistics(self) -> tuple[NodeStatistics, ...]:
+        """What was seen of each node."""
+        return tuple(_statistics(node) for node in self._nodes)
+
     def any(self, *, but: NodeConnection | None = None) -> NodeConnection | None:
         """An open connection, each in its turn; None when there is none. Another than ``but`` if possible."""
         candidates = self._open if but is None else [each for each in self._open if each is not but] or self._open
@@ -99,8 +173,10 @@ class Nodes:
         """An open connection, dialling the addresses until one answers.
 
         Raises ClusterUnavailable with each address's cause when none answered within ``timeout`` seconds, all have
-        failed, or one has refused the user; ClientClosedNotSent.
+        failed, or one has refused the user; ClientClosedNotSent; ForkedClientError.
         """
+        if self.forked:
+            raise ForkedClientError("the client was made before a fork: a child process connects anew")
         ready = self.any()
         if ready is None and not self._closing:
             if self._reaching is None:
@@ -124,15 +200,53 @@ class Nodes:
         ):
             self._filling = self._loop.create_task(self._fill(), name="ignitemap connect the rest")
 
+    def learn(self, found: Mapping[UUID, Sequence[Address]]) -> tuple[list[UUID], list[UUID]]:
+        """Take note of the nodes that the cluster has now, with addresses for each; which are new, and which are gone.
+
+        A new one is dialled when it is needed. One that was learned and is no longer there is forgotten: its connection
+        ends when what is in flight on it has ended. Addresses that the program has named stay.
+        """
+        gone = [node for node in self._nodes if node.id is not None and node.id not in found]
+        for node in gone:
+            self._leave(node)
+        learned = {node.id: node for node in self._nodes if node.id is not None}
+        named = {node.address for node in self._nodes if node.id is None}
+        new: list[UUID] = []
+        for node_id, addresses in found.items():
+            known = learned.get(node_id)
+            if known is not None:
+                if addresses and set(known.addresses) != set(addresses):
+                    known.addresses = deque(addresses)
+            elif addresses and node_id not in self._by_id and named.isdisjoint(addresses):
+                self._nodes.append(_Node(deque(addresses), node_id))
+                new.append(node_id)
+                logger.info("node %s found at %s", node_id, ", ".join(map(str, addresses)))
+        self._fill_not_before = min(self._fill_not_before, self._loop.time()) if new else self._fill_not_before
+        return new, [node.id for node in gone if node.id is not None]
+
+    def _leave(self, node: _Node) -> None:
+        """A node is no part of the cluster any more."""
+        logger.info("node %s has left the cluster", node.id)
+        self._nodes.remove(node)
+        if node.dialling is not None:
+            node.dialling.cancel()
+        connection = node.connection
+        if connection is not None and not any(other.connection is connection for other in self._nodes):
+            self._withdraw(connection)
+            self._retired.append(connection)
+            connection.close_when_idle()
+
     async def aclose(self) -> None:
-        """Close all connections and stop all dialling; within 2 s."""
+        """Close all connections and stop all dialling; within 2 s. In a child process: leave them to the parent."""
         self._closing = True
+        if self.forked:
+            return
         tasks = [node.dialling for node in self._nodes] + [self._reaching, self._filling]
         running = [task for task in tasks if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await asyncio.gather(*(connection.aclose() for connection in self.open))
+        await asyncio.gather(*(connection.aclose() for connection in (*self._open, *self._retired)))
 
     # --- dialling ---------------------------------------------------------------------------------------------------
 
@@ -183,20 +297,35 @@ class Nodes:
             if wait > 0:
                 await asyncio.sleep(wait)
             if node.connection is None:
+                node.dials += 1
+                node.recent.append(self._loop.time())
                 connection = await self._open_connection(
                     node.address, self._handshake, self.limits, self._tls, self._on_topology, self._forget
                 )
-                await self._enter(node, connection)
+                try:
+                    await self._enter(node, connection)
+                except BaseException:
+                    connection.abort()
+                    raise
         except ConnectError as error:
+            logger.debug("no connection to %s: %s", node.address, error)
             self._failed(node, error)
+            node.addresses.rotate(-1)
         finally:
             node.dialling = None
 
     async def _enter(self, node: _Node, connection: NodeConnection) -> None:
         node_id = connection.protocol.node_id
+        if node.id is not None and node_id != node.id:
+            await connection.aclose()
+            raise ConnectError(f"{connection.address} is another node than {node.id}", node=str(connection.address))
         known = None if node_id is None else self._by_id.get(node_id)
         node.opened_at = self._loop.time()
+        node.opened += 1
+        node.untried = 0
         node.cause = None
+        if node.id is None and node_id is not None:  # an address of the program is better than one that was learned
+            self._nodes = [each for each in self._nodes if each.id != node_id]
         if known is not None:  # two addresses of one node: one connection is enough
             node.connection = known
             await connection.aclose()
@@ -205,17 +334,28 @@ class Nodes:
         if node_id is not None:
             self._by_id[node_id] = connection
         self._open.append(connection)
+        logger.info("connected to %s (node %s)", connection.address, node_id)
+        self._on_open(connection)
 
-    def _forget(self, connection: NodeConnection) -> None:
-        """A connection was lost."""
+    def _withdraw(self, connection: NodeConnection) -> None:
+        """From now on nobody is given this connection."""
         if connection in self._open:
             self._open.remove(connection)
         node_id = connection.protocol.node_id
         if node_id is not None and self._by_id.get(node_id) is connection:
             del self._by_id[node_id]
+
+    def _forget(self, connection: NodeConnection) -> None:
+        """A connection was lost."""
+        self._withdraw(connection)
+        if connection in self._retired:
+            self._retired.remove(connection)
         for node in self._nodes:
             if node.connection is connection:
                 node.connection = None
+                node.lost += 1
+                if not self._closing:
+                    logger.info("the connection to %s was lost: %s", connection.address, connection.failure or "closed")
                 if self._loop.time() - node.opened_at >= BACKOFF_MOST:
                     node.failures = 0
                 self._failed(
@@ -229,9 +369,16 @@ class Nodes:
         for error in (cause, cause.__cause__):
             if error is not None:
                 error.__traceback__ = None  # its frames would keep the buffers of a dead connection
-        most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(node.failures, 10))
-        node.failures += 1
-        node.not_before = self._loop.time() + random.uniform(0, most)  # noqa: S311 - no secret
+        if node.untried > 0 and not isinstance(cause, AuthenticationError):
+            node.untried -= 1
+            most = 0.0
+        else:
+            most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(node.failures, 10))
+            node.failures += 1
+        now = self._loop.time()
+        node.not_before = now + random.uniform(0, most)  # noqa: S311 - no secret
+        if len(node.recent) == DIALS_IN_WINDOW:
+            node.not_before = max(node.not_before, node.recent[0] + DIAL_WINDOW)
         self._fill_not_before = min(self._fill_not_before, node.not_before)
 
     def _unavailable(self) -> ClusterUnavailable:
@@ -246,3 +393,22 @@ class Nodes:
         error = ClusterUnavailable(f"no node could be reached: {'; '.join(shown)}", causes=causes)
         error.__cause__ = next(iter(causes.values()))
         return error
+
+
+def _statistics(node: _Node) -> NodeStatistics:
+    connection = node.connection
+    if connection is None:
+        known = None if node.id is None else str(node.id)
+        return NodeStatistics(str(node.address), known, False, node.dials, node.opened, node.lost)
+    node_id = connection.protocol.node_id
+    return NodeStatistics(
+        str(connection.address),
+        None if node_id is None else str(node_id),
+        True,
+        node.dials,
+        node.opened,
+        node.lost,
+        len(connection.protocol.in_flight),
+        connection.expired,
+        connection.late_answers,
+    )

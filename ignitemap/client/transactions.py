@@ -119,14 +119,24 @@ APART: Final = frozenset({CacheGetConfiguration})
 
 
 class TransactionConcurrency(enum.IntEnum):
-    """When a transaction takes its locks: OPTIMISTIC at commit, PESSIMISTIC at the first access to a key."""
+    """When a transaction takes its locks: OPTIMISTIC at commit, PESSIMISTIC at the first access to a key.
+
+    >>> async with client.tx_start(concurrency=TransactionConcurrency.OPTIMISTIC) as tx:
+    ...     await accounts.put("ann", 90)
+    ...     await tx.commit()
+    """
 
     OPTIMISTIC = 0
     PESSIMISTIC = 1
 
 
 class TransactionIsolation(enum.IntEnum):
-    """What a transaction sees of others. SERIALIZABLE with OPTIMISTIC fails at commit if what was read has changed."""
+    """What a transaction sees of others. SERIALIZABLE with OPTIMISTIC fails at commit if what was read has changed.
+
+    >>> async with client.tx_start(isolation=TransactionIsolation.READ_COMMITTED) as tx:
+    ...     await accounts.put("ann", 90)
+    ...     await tx.commit()
+    """
 
     READ_COMMITTED = 0
     REPEATABLE_READ = 1
@@ -145,10 +155,10 @@ class _State(enum.Enum):
 class AioTransaction:
     """A transaction over the TRANSACTIONAL caches of a cluster; `AioClient.tx_start` makes it.
 
-        async with client.tx_start(timeout=5000, label="transfer") as tx:
-            await accounts.put("ann", 90)
-            await accounts.put("ben", 110)
-            await tx.commit()
+    >>> async with client.tx_start(timeout=5000, label="transfer") as tx:
+    ...     await accounts.put("ann", 90)
+    ...     await accounts.put("ben", 60)
+    ...     await tx.commit()
 
     A block without ``commit()`` rolls back. Or ``tx = await client.tx_start()``, and ``commit()``, ``rollback()`` or
     ``close()`` later. Between start and end every operation of the task that called `tx_start` is part of it, on all
@@ -196,17 +206,33 @@ class AioTransaction:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, one way or the other.
+
+        >>> async with client.tx_start() as tx:
+        ...     await tx.commit()
+        >>> tx.closed
+        True
+        """
         return self._state not in {_State.NEW, _State.OPEN}
 
     @property
     def started(self) -> bool:
-        """Whether it has been started, and perhaps ended since."""
+        """Whether it has been started, and perhaps ended since.
+
+        >>> client.tx_start().started
+        False
+        """
         return self._state is not _State.NEW
 
     @property
     def rolled_back(self) -> bool:
-        """Whether it has ended and nothing of it was applied."""
+        """Whether it has ended and nothing of it was applied.
+
+        >>> async with client.tx_start() as tx:
+        ...     await accounts.put("ann", 0)  # and no commit
+        >>> tx.rolled_back
+        True
+        """
         return self._state is _State.ROLLED_BACK
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -230,6 +256,12 @@ class AioTransaction:
         the transaction has ended; CommitOutcomeUnknown: sent, and no answer came; NotSentError: not sent, it is still
         open; TransactionLost: its connection was lost before, so that it was rolled back; TransactionError: called by
         another task, after its end, or after a write in it that had no answer.
+
+        >>> tx = await client.tx_start()
+        >>> await accounts.put("ann", 0)
+        >>> await tx.commit()
+        >>> await accounts.get("ann")
+        0
         """
         if self._state is _State.COMMITTED:
             return
@@ -272,7 +304,14 @@ class AioTransaction:
         self._end(_State.COMMITTED)
 
     async def rollback(self) -> None:
-        """The same as ``close``."""
+        """The same as ``close``.
+
+        >>> tx = await client.tx_start()
+        >>> await accounts.put("ann", 0)
+        >>> await tx.rollback()
+        >>> await accounts.get("ann")
+        100
+        """
         await self.close()
 
     async def close(self) -> None:
@@ -280,6 +319,11 @@ class AioTransaction:
 
         Raises OutcomeUnknownError or NotSentError when the node doesn't answer: it rolls back when the connection ends
         or the transaction's timeout is over. That happened already where the connection is lost, which is no error.
+
+        >>> tx = await client.tx_start()
+        >>> await tx.close()
+        >>> tx.rolled_back
+        True
         """
         if self._state is not _State.OPEN:
             return
@@ -303,7 +347,7 @@ class AioTransaction:
         timeout: float | None = None,
         used: "list[NodeConnection] | None" = None,
     ) -> R:
-        """`Session.call` inside of this transaction, whatever task it comes from.
+        """Not for users: `Session.call` inside of this transaction, whatever task it comes from.
 
         Raises what `Session.call` raises, TransactionError for what can't be part of a transaction, TransactionLost
         when the connection is lost: the node has then rolled back.
@@ -498,7 +542,7 @@ class AioTransaction:
             self.leave()
 
     def leave(self) -> None:
-        """Take the transaction out of the current context, in which others may have begun since."""
+        """Not for users: take the transaction out of the current context, in which others may have begun since."""
         TRANSACTIONS.set(tuple(each for each in TRANSACTIONS.get() if each is not self))
 
 

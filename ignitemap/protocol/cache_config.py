@@ -46,21 +46,33 @@ __all__ = [
 
 
 class CacheMode(enum.IntEnum):
-    """How entries are spread over the nodes."""
+    """How entries are spread over the nodes.
+
+    >>> ig.CacheConfig(name="rates", mode=ig.raw.CacheMode.REPLICATED).mode
+    <CacheMode.REPLICATED: 1>
+    """
 
     REPLICATED = 1
     PARTITIONED = 2
 
 
 class CacheAtomicityMode(enum.IntEnum):
-    """Whether the cache takes part in transactions."""
+    """Whether the cache takes part in transactions.
+
+    >>> ig.CacheConfig(name="rates", atomicity=ig.raw.CacheAtomicityMode.TRANSACTIONAL).atomicity
+    <CacheAtomicityMode.TRANSACTIONAL: 0>
+    """
 
     TRANSACTIONAL = 0
     ATOMIC = 1
 
 
 class WriteSynchronizationMode(enum.IntEnum):
-    """Which copies must have a write before it is acknowledged."""
+    """Which copies must have a write before it is acknowledged.
+
+    >>> ig.CacheConfig(name="rates", write_sync=ig.raw.WriteSynchronizationMode.FULL_SYNC).write_sync
+    <WriteSynchronizationMode.FULL_SYNC: 0>
+    """
 
     FULL_SYNC = 0
     FULL_ASYNC = 1
@@ -68,7 +80,11 @@ class WriteSynchronizationMode(enum.IntEnum):
 
 
 class PartitionLossPolicy(enum.IntEnum):
-    """What operations do when all copies of a partition are lost."""
+    """What operations do when all copies of a partition are lost.
+
+    >>> ig.CacheConfig(name="rates", partition_loss_policy=ig.raw.PartitionLossPolicy.READ_WRITE_SAFE).partition_loss_policy
+    <PartitionLossPolicy.READ_WRITE_SAFE: 2>
+    """
 
     READ_ONLY_SAFE = 0
     READ_ONLY_ALL = 1
@@ -78,7 +94,11 @@ class PartitionLossPolicy(enum.IntEnum):
 
 
 class RebalanceMode(enum.IntEnum):
-    """How data moves when the topology changes."""
+    """How data moves when the topology changes.
+
+    >>> ig.CacheConfig(name="rates", rebalance_mode=ig.raw.RebalanceMode.SYNC).rebalance_mode
+    <RebalanceMode.SYNC: 0>
+    """
 
     SYNC = 0
     ASYNC = 1
@@ -86,7 +106,11 @@ class RebalanceMode(enum.IntEnum):
 
 
 class IndexType(enum.IntEnum):
-    """Kinds of SQL indexes."""
+    """Kinds of SQL indexes.
+
+    >>> ig.raw.IndexType.SORTED
+    <IndexType.SORTED: 0>
+    """
 
     SORTED = 0
     FULLTEXT = 1
@@ -217,6 +241,11 @@ class CacheConfig:
 
     Times are in ms, sizes in bytes or entries as in Ignite's CacheConfiguration. What a server answers (operation
     1055) has every property set.
+
+    >>> settings = ig.CacheConfig(mode=ig.raw.CacheMode.REPLICATED, eager_ttl=False)
+    >>> rates = await client.cache("rates", str, float, config=settings)
+    >>> (await client.raw.create_cache(ig.CacheConfig(name="plain", backups=1))).name
+    'plain'
     """
 
     name: str | None = None

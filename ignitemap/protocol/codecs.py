@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Generator
 from decimal import DecimalException
 from enum import Enum
+from functools import wraps
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import attrs
@@ -92,6 +93,15 @@ class Spec(Generic[T_co]):
     starts *at* the type code (so that it can check it) and raises DecodeError for an object of another type.
     With ``joins_key`` both take the entry's key as one more argument: a model whose key fields live in the
     cache key is written without them and read back with them.
+
+    >>> prices = await client.cache("prices", ig.STRING, ig.DECIMAL)
+    >>> await prices.set("tea", Decimal("2.90"))
+    >>> await prices["tea"]
+    Decimal('2.90')
+    >>> numbers = [ig.BYTE, ig.SHORT, ig.INT, ig.LONG, ig.FLOAT, ig.DOUBLE, ig.DECIMAL]
+    >>> others = [ig.BOOL, ig.CHAR, ig.STRING, ig.UUID, ig.BYTES, ig.DATE, ig.TIME, ig.TIMESTAMP, ig.TIMEDELTA, ig.ANY]
+    >>> ig.dict_of(ig.INT, ig.optional(ig.STRING))
+    Spec(name='dict of int to String or None')
     """
 
     name: str
@@ -107,6 +117,8 @@ class Spec(Generic[T_co]):
     """Whether values can be dict keys and set elements, and so keys of a cache."""
     fixed: str | None = attrs.field(default=None, repr=False)
     """struct format of the payload (no byte order) where it is one fixed-size scalar: codegen fuses such runs."""
+    parts: tuple[Callable[..., tuple[Any, int]], ...] = attrs.field(default=(), repr=False)
+    """What reads the values of a tuple, where ``decode`` reads one, value by value: codegen fuses what it can."""
 
 
 class TypeResolver(Protocol):
@@ -277,17 +289,25 @@ UNTYPED: Final = EntryTypes()
 
 
 def optional(spec: Spec[T]) -> Spec[T | None]:
-    """The same type with None: null on the wire."""
+    """The same type with None: null on the wire.
+
+    >>> lists = await client.cache("lists", ig.INT, ig.list_of(ig.optional(ig.STRING)))
+    >>> await lists.set(1, ["Ann", None])
+    >>> await lists[1]
+    ['Ann', None]
+    """
     if spec.nullable:
         return spec
     encode_some, decode_some = spec.encode, spec.decode
 
+    @wraps(encode_some)  # codegen and bulk writes do in line what is wrapped, and call these for None and null
     def encode(codecs: Codecs, out: bytearray, value: T | None, *key: Any) -> None:
         if value is None:
             out.append(NULL)
         else:
             encode_some(codecs, out, value, *key)
 
+    @wraps(decode_some)
     def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[T | None, int]:
         if buf[pos] == NULL:
             return None, pos + 1

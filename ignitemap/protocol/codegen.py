@@ -9,13 +9,16 @@ import functools
 import itertools
 import linecache
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final, NoReturn
 
 import attrs
 
-from ignitemap.exceptions import DecodeError
-from ignitemap.protocol.codecs import EntryTypes, decode_object, encode_object
+from ignitemap.exceptions import DecodeError, NotSupportedByServer
+from ignitemap.protocol.codecs import Codecs, Decoder, EntryTypes, Spec, decode_object, encode_object
+from ignitemap.protocol.types import codes, numeric
+from ignitemap.protocol.types.text import STRING, decode_str
 from ignitemap.protocol.wire import (
     Asked,
     Custom,
@@ -24,6 +27,7 @@ from ignitemap.protocol.wire import (
     Fixed,
     Leaf,
     OffWire,
+    ProtocolContext,
     Since,
     When,
 )
@@ -41,6 +45,8 @@ from ignitemap.protocol.words import (
 )
 
 __all__ = [
+    "INLINE",
+    "TEXT",
     "FieldLayout",
     "Layout",
     "ListOf",
@@ -53,6 +59,7 @@ __all__ = [
     "compile_operation",
     "compile_server_side",
     "packer",
+    "refuse_version",
     "unpacker",
 ]
 
@@ -127,6 +134,12 @@ def unpacker(formats: str) -> Callable[..., tuple[Any, ...]]:
 
 _serial = itertools.count(1)
 
+ITEMS_IN_STEP: Final = 16
+"""How many items of a list are read between two steps of a long answer: a yield costs less than half an item."""
+ROWS_IN_STEP: Final = 256
+BYTES_IN_STEP: Final = 32 * 1024
+"""About so much is read between two steps where rows are long."""
+
 
 class Source:
     """Lines of one generated function and the objects that they name."""
@@ -162,6 +175,8 @@ class Source:
         namespace = dict(self.names)
         exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - made from the program's own layouts
         function: Callable[..., Any] = namespace[self.name]
+        # Of what is kept in a bounded cache, the source goes when the function does.
+        weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
         return function
 
 
@@ -191,15 +206,17 @@ class _Writer:
                 self.flush()
                 source.line(f"{source.bind(f'encode_{name}', LEAVES[name][0])}(codecs, out, {expression})")
             case EntryKey():
-                self.flush()
-                source.line(f"{source.bind('encode_key', self.types.key.encode)}(codecs, out, {expression})")
+                self._write_key(expression)
             case EntryValue():
                 self.flush()
                 more = f", {key}" if self.types.value.joins_key else ""
                 encode = source.bind("encode_value", self.types.value.encode)
                 source.line(f"{encode}(codecs, out, {expression}{more})")
-            case Custom(inline=str(attribute)):
+            case Custom(inline=str(attribute), since=since):
                 self.flush()
+                if since is not None:
+                    source.line(f"if context.version < {expression}.{since}:")
+                    source.line(f"    {source.bind('refuse_version', refuse_version)}(context, {expression}.{since})")
                 source.line(f"out += {expression}.{attribute}")
             case Custom(encode, _):
                 self.flush()
@@ -227,6 +244,26 @@ class _Writer:
             case Record():
                 self.write_fields(layout, expression, key)
 
+    def _write_key(self, expression: str) -> None:
+        """Emit the writing of a key: in line where it is a number of the expected class that fits."""
+        source, spec = self.source, self.types.key
+        encode = f"{source.bind('encode_key', spec.encode)}(codecs, out, {expression})"
+        if spec.encode not in INTEGERS:
+            self.flush()
+            source.line(encode)
+            return
+        if not expression.isidentifier():
+            source.line(f"key = {expression}")
+            encode, expression = encode.replace(expression, "key"), "key"
+        self.flush()
+        pack = source.bind(f"pack_B{spec.fixed}", packer(f"B{spec.fixed}"))
+        source.line(
+            f"if {expression}.__class__ is int and {INTEGERS[spec.encode]} <= {expression} <= {~INTEGERS[spec.encode]}:"
+        )
+        source.line(f"    out += {pack}({spec.code}, {expression})")
+        source.line("else:")
+        source.line(f"    {encode}")
+
     def write_fields(self, record: Record, expression: str, key: str | None, request: str | None = None) -> None:
         source = self.source
         own_key = next((f"{expression}.{field.name}" for field in record.fields if field.layout == EntryKey()), key)
@@ -248,10 +285,12 @@ class _Writer:
 class _Reader:
     """Emits the statements that read values from ``buf`` at ``pos``; runs of scalars become one struct call."""
 
-    def __init__(self, source: Source, types: EntryTypes, request: str | None) -> None:
+    def __init__(self, source: Source, types: EntryTypes, request: str | None, *, steps: bool = False) -> None:
         self.source = source
         self.types = types
         self.request = request
+        self.steps = steps
+        """Whether to yield after every few items of the lists that are not inside of others."""
         self.run: list[tuple[str, str]] = []
 
     def flush(self) -> None:
@@ -278,8 +317,10 @@ class _Reader:
             case EntryValue():
                 self.flush()
                 more = f", {key}" if self.types.value.joins_key else ""
-                decode = source.bind("decode_value", self.types.value.decode)
-                source.line(f"{target}, pos = {decode}(codecs, buf, pos{more})")
+                column = _column(source, target, "decode_value", self.types.value.decode, more)
+                if column.code is not None:
+                    source.line("limit = len(buf)")
+                _read_columns(source, [column])
             case Custom(_, decode):
                 self.flush()
                 source.line(f"{target}, pos = {source.bind(decode.__name__, decode)}(codecs, context, buf, pos)")
@@ -295,9 +336,7 @@ class _Reader:
             case Record():
                 self.read_fields(layout, target, key)
 
-    def _read_list(
-        self, item: Layout, times: str | None, target: str, key: str | None, siblings: dict[str, str]
-    ) -> None:
+    def _read_count(self, times: str | None, siblings: dict[str, str]) -> str:
         source = self.source
         if times is None:
             count = source.temporary("count")
@@ -307,17 +346,94 @@ class _Reader:
             self.flush()
             count = siblings.get(times) or f"{self.request}.{times}"
         # An item takes at least one byte, so a count beyond the bytes left is a lie; nothing is allocated for it.
-        check = source.bind("check_count", check_count)
-        source.line(f"{check}({count}, buf, pos)")
+        source.line(f"{source.bind('check_count', check_count)}({count}, buf, pos)")
+        return count
+
+    def _read_list(
+        self, item: Layout, times: str | None, target: str, key: str | None, siblings: dict[str, str]
+    ) -> None:
+        source = self.source
+        count = self._read_count(times, siblings)
+        match item:
+            case ListOf(Leaf("obj"), str(width)):
+                self._read_rows(count, siblings.get(width) or f"{self.request}.{width}", target)
+                return
+            case TupleOf((EntryKey(), EntryValue())):
+                if self.types.key.decode is decode_object and self.types.value.decode is decode_object:
+                    self._read_rows(count, "2", target)
+                    return
+                columns = self._entry_columns()
+                if columns is not None:
+                    self._read_entries(count, columns, target)
+                    return
+            case EntryValue() if self.types.value.parts:
+                self._read_entries(count, self._part_columns(), target)
+                return
+            case _:
+                pass
         name = source.temporary("item")
         add = source.temporary("add")
         source.line(f"{target} = []")
         source.line(f"{add} = {target}.append")
-        source.line(f"for _ in range({count}):")
+        steps, self.steps = self.steps, False
+        number = source.temporary("number") if steps else "_"
+        source.line(f"for {number} in range({count}):")
         source.depth += 1
+        if steps:
+            source.line(f"if not {number} % {ITEMS_IN_STEP}:")
+            source.line("    yield")
         self.read(item, name, key, siblings)
         self.flush()
         source.line(f"{add}({name})")
+        source.depth -= 1
+        self.steps = steps
+
+    def _read_rows(self, count: str, width: str, target: str) -> None:
+        source = self.source
+        decode = source.bind("decode_rows", decode_rows)
+        if not self.steps:
+            source.line(f"{target}, pos = {decode}(codecs, buf, pos, {count}, {width})")
+            return
+        source.line(f"{target} = []")
+        source.line(f"while len({target}) < {count}:")
+        source.line("    yield")
+        source.line(f"    left = {count} - len({target})")
+        source.line(f"    rows = min({ROWS_IN_STEP}, left, 1 + {BYTES_IN_STEP} * left // (1 + len(buf) - pos))")
+        source.line(f"    part, pos = {decode}(codecs, buf, pos, rows, {width})")
+        source.line(f"    {target} += part")
+
+    def _entry_columns(self) -> "list[_Column] | None":
+        """How the two sides of an entry are read; None where neither is of a type that can be read in line."""
+        source, types = self.source, self.types
+        key, value = source.temporary("key"), source.temporary("value")
+        more = f", {key}" if types.value.joins_key else ""
+        columns = [
+            _column(source, key, "decode_key", types.key.decode),
+            _column(source, value, "decode_value", types.value.decode, more),
+        ]
+        return columns if any(column.code is not None for column in columns) else None
+
+    def _part_columns(self) -> "list[_Column]":
+        source = self.source
+        return [_column(source, source.temporary("part"), "decode_part", decode) for decode in self.types.value.parts]
+
+    def _read_entries(self, count: str, columns: "Sequence[_Column]", target: str) -> None:
+        source = self.source
+        if not self.steps:
+            source.line(f"{target} = []")
+            _read_tuples(source, columns, count, target)
+            return
+        add = source.temporary("add")
+        source.line(f"{target} = []")
+        source.line(f"{add} = {target}.append")
+        source.line("limit = len(buf)")
+        number = source.temporary("number")
+        source.line(f"for {number} in range({count}):")
+        source.depth += 1
+        source.line(f"if not {number} % {ITEMS_IN_STEP}:")
+        source.line("    yield")
+        _read_columns(source, columns)
+        source.line(f"{add}(({', '.join(column.target for column in columns)},))")
         source.depth -= 1
 
     def read_fields(self, record: Record, target: str, key: str | None, *, without: Sequence[str] = ()) -> None:
@@ -382,6 +498,207 @@ def check_count(count: int, buf: bytes, pos: int) -> None:
         raise DecodeError(f"{count} items in {len(buf) - pos} bytes")
 
 
+VERSIONED: Final = {(1, 5, 0): "transactions", (1, 6, 0): "expiry policies"}
+"""What a prefix of cache operations can hold, by the first version of the protocol that knows it."""
+
+
+def refuse_version(context: ProtocolContext, needed: tuple[int, int, int]) -> NoReturn:
+    """What the peer's version of the protocol doesn't know is not sent to it."""
+    version, least = (".".join(map(str, each)) for each in (context.version, needed))
+    what = VERSIONED.get(needed, "this operation")
+    raise NotSupportedByServer(
+        f"the server speaks version {version} of the protocol; {what} since {least}", feature=what
+    )
+
+
+# --- tuples of many values --------------------------------------------------------------------------------------------
+
+TEXT: Final = "text"
+FUSED: Final[dict[int, tuple[Decoder, str]]] = {
+    codes.BYTE: (numeric.decode_byte, "b"),
+    codes.SHORT: (numeric.decode_short, "h"),
+    codes.INT: (numeric.decode_int, "i"),
+    codes.LONG: (numeric.decode_long, "q"),
+    codes.FLOAT: (numeric.decode_float, "f"),
+    codes.DOUBLE: (numeric.decode_double, "d"),
+    codes.BOOL: (numeric.decode_bool, "?"),
+    codes.STRING: (decode_str, TEXT),
+}
+"""What can be read in line where a table of decoders has this decoder: how."""
+INLINE: Final[tuple[Spec[Any], ...]] = (
+    numeric.BYTE,
+    numeric.SHORT,
+    numeric.INT,
+    numeric.LONG,
+    numeric.FLOAT,
+    numeric.DOUBLE,
+    numeric.BOOL,
+    STRING,
+)
+"""The declared types that generated code reads and writes by itself."""
+DECLARED: Final = {spec.decode: (spec.code, spec.fixed or TEXT) for spec in INLINE}
+"""The type code and the form that a declared type's decoder expects."""
+INTEGERS: Final = {
+    spec.encode: -(1 << 8 * struct.calcsize(f"<{spec.fixed}") - 1)
+    for spec in (numeric.BYTE, numeric.SHORT, numeric.INT, numeric.LONG)
+}
+"""The least number of each width of integer, by its encoder."""
+WIDEST: Final = 64
+"""Rows of more columns are read value by value."""
+
+
+@attrs.frozen
+class _Column:
+    """One of the values of each of many tuples: its variable, the statement that reads whatever stands there.
+
+    Where the type code ``code`` is expected, ``form`` is the struct format of what follows it, or TEXT.
+    """
+
+    target: str
+    otherwise: str
+    code: int | None = None
+    form: str = ""
+
+
+def _column(source: Source, target: str, name: str, decode: Callable[..., tuple[Any, int]], more: str = "") -> _Column:
+    """How a value of a declared type is read, nullable or not."""
+    some = getattr(decode, "__wrapped__", None)
+    read = f"{source.bind(name, decode if some is None else some)}(codecs, buf, pos{more})"
+    if some is not None:
+        read = f"(None, pos + 1) if buf[pos] == {codes.NULL} else {read}"
+    return _Column(target, f"{target}, pos = {read}", *DECLARED.get(some or decode, (None, "")))
+
+
+def _read_columns(source: Source, columns: Sequence[_Column]) -> None:
+    """Emit the reading of one tuple's values: runs that a text ends are one struct call, if they are what is expected."""
+    run: list[_Column] = []
+    for column in columns:
+        if column.code is None:
+            _read_run(source, run)
+            run = []
+            source.line(column.otherwise)
+            continue
+        run.append(column)
+        if column.form == TEXT:
+            _read_run(source, run)
+            run = []
+    _read_run(source, run)
+
+
+def _read_run(source: Source, run: Sequence[_Column]) -> None:
+    if not run:
+        return
+    formats = "".join("B" + {TEXT: "I", "?": "B"}.get(column.form, column.form) for column in run)
+    size = struct.calcsize("<" + formats)
+    found = [source.temporary("code") for _ in run]
+    targets = ", ".join(f"{code}, {column.target}" for code, column in zip(found, run, strict=True))
+    source.line("try:")
+    source.line(f"    {targets} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
+    source.line(f"except {source.bind('struct_error', struct.error)}:  # shorter values at the end of the buffer")
+    source.line(f"    {found[0]} = None")
+    fits = " and ".join(f"{code} == {column.code}" for code, column in zip(found, run, strict=True))
+    source.line(f"if {fits}:")
+    last = run[-1]
+    if last.form == TEXT:
+        source.line(f"    start = pos + {size}")
+        source.line(f"    pos = start + {last.target}")
+        source.line("    if pos > limit:")
+        source.line(f"        raise {source.bind('out_of_bytes', codes.out_of_bytes)}({codes.STRING}, start - 5)")
+        source.line(f"    {last.target} = buf[start:pos].decode()")
+    else:
+        source.line(f"    pos += {size}")
+    for column in run:
+        if column.form == "?":
+            source.line(f"    {column.target} = {column.target} == 1")
+    source.line("else:")
+    for column in run:
+        source.line(f"    {column.otherwise}")
+
+
+def _read_tuples(source: Source, columns: Sequence[_Column], count: str, target: str) -> None:
+    """Emit the reading of ``count`` tuples, which are added to the list ``target``.
+
+    Numbers only, and all of the expected types, are one call for all of them: the type codes stand at equal distances.
+    """
+    source.line("limit = len(buf)")
+    uniform = all(column.code is not None and column.form not in {TEXT, "?"} for column in columns)
+    if uniform:
+        sizes = [struct.calcsize("<B" + column.form) for column in columns]
+        starts = [0, *itertools.accumulate(sizes)]
+        whole = starts.pop()
+        source.line(f"stop = pos + {whole} * {count}")
+        fits = [
+            f"buf[pos{f' + {start}' if start else ''}:stop:{whole}].count({column.code}) == {count}"
+            for start, column in zip(starts, columns, strict=True)
+        ]
+        source.line(f"if stop <= limit and {' and '.join(fits)}:")
+        formats = "".join("x" + column.form for column in columns)
+        source.line(
+            f"    {target} += {source.bind('iter_' + formats, struct.Struct('<' + formats).iter_unpack)}(buf[pos:stop])"
+        )
+        source.line("    pos = stop")
+        source.line("else:")
+        source.depth += 1
+    add = source.temporary("add")
+    source.line(f"{add} = {target}.append")
+    source.line(f"for _ in range({count}):")
+    source.depth += 1
+    _read_columns(source, columns)
+    source.line(f"{add}(({', '.join(column.target for column in columns)},))")
+    source.depth -= 2 if uniform else 1
+
+
+def decode_rows(codecs: Codecs, buf: bytes, pos: int, count: int, width: int) -> tuple[list[tuple[Any, ...]], int]:
+    """Read rows of ``width`` values of any type, as tuples.
+
+    The first row tells what to expect of the others; a value of another type, a null for one, is read as any object is.
+    """
+    if not count:
+        return [], pos
+    check_count(width, buf, pos)
+    decoders = codecs.decoders
+    first: list[Any] = []
+    expected: list[int] = []
+    for _ in range(width):
+        code = buf[pos]
+        decode = decoders[code]
+        expected.append(code if code in FUSED and decode is FUSED[code][0] else codes.NULL)
+        value, pos = decode(codecs, buf, pos + 1)
+        first.append(value)
+    rows = [tuple(first)]
+    if count == 1:
+        return rows, pos
+    if 0 < width <= WIDEST:
+        return rows, _row_reader(tuple(expected))(codecs, buf, pos, count - 1, rows)
+    for _ in range(count - 1):
+        row: list[Any] = []
+        for _ in range(width):
+            value, pos = decoders[buf[pos]](codecs, buf, pos + 1)
+            row.append(value)
+        rows.append(tuple(row))
+    return rows, pos
+
+
+@functools.lru_cache(maxsize=256)
+def _row_reader(expected: tuple[int, ...]) -> Callable[..., int]:
+    """The function that adds rows to a list, and returns where they end, for one row of type codes."""
+    name = "read_rows"
+    source = Source(name)
+    source.line(f"def {name}(codecs, buf, pos, count, rows):")
+    source.depth += 1
+    source.line("decoders = codecs.decoders")
+    columns: list[_Column] = []
+    for number, code in enumerate(expected):
+        target = f"c{number}"
+        otherwise = f"{target}, pos = decoders[buf[pos]](codecs, buf, pos + 1)"
+        columns.append(
+            _Column(target, otherwise, code, FUSED[code][1]) if code in FUSED else _Column(target, otherwise)
+        )
+    _read_tuples(source, columns, "count", "rows")
+    source.line("return pos")
+    return source.compile()
+
+
 def check_end(buf: bytes, pos: int) -> None:
     """Refuse bytes behind a complete message."""
     if pos != len(buf):
@@ -402,6 +719,9 @@ class OperationCodec:
 
     encode: Callable[..., Any]
     decode: Callable[..., Any]
+    in_steps: Callable[[], Callable[..., Generator[None, None, Any]]] | None = None
+    """Gives ``decode`` as a generator, for answers that take long: it yields after every few items of a list. None where
+    an answer has no list; compiled when it is first asked for."""
 
 
 def compile_operation(operation: Any, types: EntryTypes) -> OperationCodec:
@@ -409,21 +729,28 @@ def compile_operation(operation: Any, types: EntryTypes) -> OperationCodec:
     codec = types.compiled.get(operation)
     if codec is None:
         codec = OperationCodec(
-            _compile_encode_request(operation, types), _compile_decode(operation.answer_layout, operation, types)
+            _compile_encode_request(operation, types),
+            _compile_decode(operation.answer_layout, operation, types),
+            functools.cache(functools.partial(_compile_decode, operation.answer_layout, operation, types, steps=True))
+            if _has_list(operation.answer_layout)
+            else None,
         )
         types.compiled[operation] = codec
     return codec
 
 
-def compile_server_side(operation: Any, types: EntryTypes) -> OperationCodec:
-    """The server's codec of an operation: it reads requests and writes answers."""
-    codec = types.compiled.get((operation, "server"))
+def compile_server_side(operation: Any, types: EntryTypes, *, whole: bool = True) -> OperationCodec:
+    """The server's codec of an operation: it reads requests and writes answers.
+
+    Without ``whole`` it lets pass what stands behind a request, as real nodes do (seen from 2.17.0).
+    """
+    codec = types.compiled.get((operation, "server", whole))
     if codec is None:
         codec = OperationCodec(
             _compile_encode_answer(operation, types),
-            _compile_decode(operation.request_layout, operation, types, request=None),
+            _compile_decode(operation.request_layout, operation, types, request=None, whole=whole),
         )
-        types.compiled[operation, "server"] = codec
+        types.compiled[operation, "server", whole] = codec
     return codec
 
 
@@ -484,19 +811,36 @@ def _compile_encode_answer(operation: Any, types: EntryTypes) -> Callable[..., N
     return source.compile()
 
 
+def _has_list(layout: Layout) -> bool:
+    match layout:
+        case ListOf():
+            return True
+        case Record():
+            return any(isinstance(field.layout, ListOf) for field in layout.fields)
+        case _:
+            return False
+
+
 def _compile_decode(
-    layout: Layout, operation: Any, types: EntryTypes, request: str | None = "request"
+    layout: Layout,
+    operation: Any,
+    types: EntryTypes,
+    request: str | None = "request",
+    *,
+    whole: bool = True,
+    steps: bool = False,
 ) -> Callable[..., Any]:
-    name = f"decode_{operation.__name__}" + ("_answer" if request else "")
+    name = f"decode_{operation.__name__}" + ("_answer" if request else "") + ("_in_steps" if steps else "")
     source = Source(name)
     source.line(f"def {name}(codecs, context, buf{', request' if request else ''}):")
     source.depth += 1
     source.line("pos = 0")
-    reader = _Reader(source, types, request)
+    reader = _Reader(source, types, request, steps=steps)
     reader.read(layout, "result", _request_key(operation) if request else None, {})
     reader.flush()
-    source.line("if pos != len(buf):")
-    source.line(f"    {source.bind('check_end', check_end)}(buf, pos)")
+    if whole:
+        source.line("if pos != len(buf):")
+        source.line(f"    {source.bind('check_end', check_end)}(buf, pos)")
     source.line("return result")
     return source.compile()
 

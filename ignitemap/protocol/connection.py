@@ -5,9 +5,9 @@ Rules, for both roles:
 - ``receive_data`` takes bytes in any slices and returns events; ``data_to_send`` returns what must go out. Neither
   blocks, and nothing here knows sockets, clocks or the table of operations: bodies are plain bytes, copied once.
 - The first frame each way is the handshake; a client sends nothing behind it before its answer has come.
-- A client's request has an id of its own and a token of its caller; the answer with that id returns the token. A
-  request whose caller has gone stays in flight until its answer comes (``forget``), so that the answer is dropped
-  and never given to another.
+- A client's request has an id of its own and a token of its caller; the answer with that id returns the token. Of a
+  request whose caller has gone only the id is kept (``forget``), so that its answer is dropped, counted, and never given
+  to another. The ids kept are bounded: answers to older ones are dropped, too.
 - A frame that is too short, too long, or an answer to an id that was never given away ends the connection with a
   ProtocolError: there is no way to read on. An answer that can't be decoded is no concern of this module.
 - Whoever waits when the connection ends is named by ``close``, whether it was the peer or this end that ended it.
@@ -16,6 +16,7 @@ Rules, for both roles:
 
 import enum
 import struct
+from collections import OrderedDict
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
@@ -37,6 +38,7 @@ from ignitemap.protocol.wire import ProtocolContext
 from ignitemap.protocol.words import decode_nullable_text, encode_nullable_text
 
 __all__ = [
+    "MAX_FORGOTTEN",
     "MAX_FRAME",
     "MAX_HANDSHAKE",
     "Connection",
@@ -52,6 +54,8 @@ __all__ = [
 
 MAX_FRAME: Final = 64 * 1024 * 1024
 MAX_HANDSHAKE: Final = 64 * 1024  # nobody has proved who he is yet
+MAX_FORGOTTEN: Final = 16_384
+"""How many ids of forgotten requests are kept. A node that never answers would else fill the memory."""
 FLAGS_SINCE: Final = (1, 4, 0)
 
 FLAG_ERROR: Final = 1
@@ -145,13 +149,18 @@ class Connection(Generic[T]):
         self.context = ProtocolContext()
         self.node_id: UUID | None = None
         self.topology = Topology()
-        self.in_flight: dict[int, T | None] = {}
+        self.in_flight: dict[int, T] = {}
+        self.forgotten: OrderedDict[int, T | None] = OrderedDict()
+        """Requests whose callers have gone and whose answers may still come; with the token where that was kept."""
+        self.late = 0
+        """How many answers to forgotten requests have come."""
         self.last_id = 0
         self.max_frame = max_frame
         self._asked = Handshake() if handshake is None else handshake
         self._outgoing: list[bytes] = []
         self._partial = bytearray()
         self._needed = 0  # bytes in _partial before another look at it makes sense
+        self._forgotten_to = 0  # ids up to here may have been forgotten, and were too many to keep
         if role is Role.CLIENT:
             self._frame(write_handshake(self._asked))
 
@@ -196,8 +205,9 @@ class Connection(Generic[T]):
         """The connection ended: the tokens of all requests that were still in flight."""
         self.state = ConnectionState.CLOSED
         self._partial.clear()
-        waiting = [token for token in self.in_flight.values() if token is not None]
+        waiting = list(self.in_flight.values())
         self.in_flight.clear()
+        self.forgotten.clear()
         return waiting
 
     # --- client -----------------------------------------------------------------------------------------------------
@@ -217,10 +227,21 @@ class Connection(Generic[T]):
         self.in_flight[request_id] = token
         return request_id
 
-    def forget(self, request_id: int) -> None:
-        """The caller of a request has gone: its answer will be dropped."""
-        if request_id in self.in_flight:
-            self.in_flight[request_id] = None
+    def forget(self, request_id: int, *, keep: bool = False) -> T | None:
+        """The caller of a request has gone: it is in flight no longer, and its answer will be dropped.
+
+        With ``keep`` the answer's event carries the token all the same. The token is returned that is kept no longer,
+        because too many requests were forgotten after its own.
+        """
+        token = self.in_flight.pop(request_id, None)
+        if token is None:
+            return None
+        self.forgotten[request_id] = token if keep else None
+        if len(self.forgotten) <= MAX_FORGOTTEN:
+            return None
+        oldest, kept = self.forgotten.popitem(last=False)
+        self._forgotten_to = max(self._forgotten_to, oldest)
+        return kept
 
     # --- server -----------------------------------------------------------------------------------------------------
 
@@ -305,12 +326,12 @@ class Connection(Generic[T]):
                 break
             if flags or old:
                 self._read_flagged(data, start + _HEAD, end, request_id, flags, events)
-            elif request_id in in_flight:
-                token = in_flight.pop(request_id)
+            else:
+                token = in_flight.pop(request_id, None)
+                if token is None:
+                    token = self._late(request_id)
                 if token is not None:
                     events.append((token, data[start + _HEAD : end]))
-            else:
-                raise UnexpectedReply(f"an answer to request {request_id}, which is not in flight")
             start = end
         else:
             self._needed = 4
@@ -368,11 +389,21 @@ class Connection(Generic[T]):
         if flags & FLAG_NOTIFICATION:
             events.append((None, Notification(request_id, operation, data[pos:end], failure)))
             return
-        if request_id not in self.in_flight:
-            raise UnexpectedReply(f"an answer to request {request_id}, which is not in flight")
-        token = self.in_flight.pop(request_id)
+        token = self.in_flight.pop(request_id, None)
+        if token is None:
+            token = self._late(request_id)
         if token is not None:
             events.append((token, data[pos:end] if failure is None else failure))
+
+    def _late(self, request_id: int) -> T | None:
+        """What was kept of a forgotten request whose answer has come. Raises UnexpectedReply for any other."""
+        if request_id in self.forgotten:
+            self.late += 1
+            return self.forgotten.pop(request_id)
+        if 0 < request_id <= self._forgotten_to:
+            self.late += 1
+            return None
+        raise UnexpectedReply(f"an answer to request {request_id}, which is not in flight")
 
 
 def _failure_bytes(failure: Failure) -> bytes:

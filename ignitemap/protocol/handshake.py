@@ -7,7 +7,7 @@ pipelined behind the handshake is lost by real servers (seen from 2.17.0 nodes).
 import functools
 import struct
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, final
 from uuid import UUID
 
 import attrs
@@ -26,11 +26,13 @@ from ignitemap.protocol.words import (
 
 __all__ = [
     "CURRENT_VERSION",
+    "LEAST_VERSION",
     "SUPPORTED_VERSIONS",
     "Accepted",
     "Credentials",
     "Handshake",
     "Refused",
+    "Secret",
     "read_answer",
     "read_handshake",
     "write_accepted",
@@ -40,6 +42,7 @@ __all__ = [
 
 CURRENT_VERSION: Final = (1, 7, 0)
 SUPPORTED_VERSIONS: Final = frozenset((1, minor, 0) for minor in range(8))
+LEAST_VERSION: Final = (1, 0, 0)
 HANDSHAKE: Final = 1
 THIN_CLIENT: Final = 2
 FEATURES_SINCE: Final = (1, 7, 0)
@@ -51,22 +54,58 @@ HASH_MAP: Final = 1
 _codecs = Codecs()
 
 
+@final
+class Secret:
+    """A text that never shows itself: not printed, not formatted, not pickled. ``reveal()`` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: "str | Secret") -> None:
+        self._text: Final = text.reveal() if isinstance(text, Secret) else text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret can't be pickled or copied")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a str, and one that can be sent."""
+        try:
+            self._text.encode()
+        except (AttributeError, UnicodeEncodeError):  # the latter holds the text, which nobody may see
+            return False
+        return True
+
+    def reveal(self) -> str:
+        """The text."""
+        return self._text
+
+
 @attrs.frozen
 class Credentials:
     """A user name and a password that never shows itself."""
 
     username: str
-    password: str = attrs.field(repr=False)
+    password: Secret = attrs.field(converter=Secret, repr=False)
 
 
 @attrs.frozen
 class Handshake:
-    """What the client asks for."""
+    """What the client asks for, and the version below which it does not go (which it keeps for itself)."""
 
     version: tuple[int, int, int] = CURRENT_VERSION
     features: frozenset[int] = frozenset(Feature)
     credentials: Credentials | None = None
     user_attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    least: tuple[int, int, int] = LEAST_VERSION
 
 
 @attrs.frozen
@@ -95,7 +134,7 @@ def write_handshake(asked: Handshake) -> bytes:
             _write_attributes(out, asked.user_attributes)
     if asked.credentials is not None:
         encode_nullable_text(_codecs, out, asked.credentials.username)
-        encode_nullable_text(_codecs, out, asked.credentials.password)
+        encode_nullable_text(_codecs, out, asked.credentials.password.reveal())
     return bytes(out)
 
 

@@ -173,6 +173,10 @@ class ExpiryPolicy:
 
     UNCHANGED (the default) leaves what the entry has, ETERNAL is never. The attributes are in ms. Raises
     EncodeTypeError, EncodeValueError and EncodeOverflowError for other durations.
+
+    >>> cache = await client.raw.get_or_create_cache("cache")
+    >>> brief = cache.with_expire_policy(ig.raw.ExpiryPolicy(create=60_000, access=datetime.timedelta(minutes=5)))
+    >>> await brief.put(1, "Ann")
     """
 
     UNCHANGED: ClassVar[int] = -2
@@ -227,7 +231,7 @@ def read_cache_ref(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: in
 
 @attrs.frozen
 class CacheRef:
-    """Which cache an operation is about, with what flags, expiry policy and transaction (protocol facts 2.3).
+    """Which cache an operation is about, with what flags, expiry policy and transaction.
 
     Made once per view of a cache, so its bytes are encoded once.
     """

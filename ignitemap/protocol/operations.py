@@ -6,7 +6,7 @@ answer allows (message.Effect).
 
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import attrs
 
@@ -26,6 +26,7 @@ from ignitemap.protocol.wire import (
     array,
     boolean,
     i8,
+    i16,
     i32,
     i64,
     key,
@@ -392,6 +393,28 @@ class QueryScanCursorGetPage(Request[EntryPage]):
     cursor: i64
 
 
+@operation(2002, effect="read", sql=True)
+class QuerySql(Request[EntryCursor]):
+    """Entries of a type that a condition selects; Ignite keeps it for old clients."""
+
+    cache: CacheRef
+    type_name: text
+    sql: text
+    arguments: array[obj]
+    distributed_joins: boolean = False
+    local: boolean = False
+    replicated_only: boolean = False
+    page_size: i32 = 1024
+    timeout: i64 = 0
+
+
+@operation(2003, effect="bound", sql=True)
+class QuerySqlCursorGetPage(Request[EntryPage]):
+    """The next page of a `QuerySql`."""
+
+    cursor: i64
+
+
 row = Annotated[array[obj], Times("column_count")]
 
 
@@ -467,6 +490,34 @@ class QuerySqlFieldsCursorGetPage(Request[RowPage]):
 
     cursor: i64
     column_count: Annotated[int, OffWire()] = 0
+
+
+def write_nothing(codecs: Codecs, context: ProtocolContext, out: bytearray, value: object) -> None:
+    """Append nothing."""
+
+
+def read_place(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int) -> tuple[tuple[bytes, int], int]:
+    """Where in which message the next field begins."""
+    return (buf, pos), pos
+
+
+@record
+class PlacedRowCursor:
+    """The first page of an SQL query, and where its rows begin: their type codes tell what the columns hold."""
+
+    cursor: i64
+    column_count: i32
+    columns: Annotated[array[text], Times("column_count"), Asked("include_field_names")] = ()
+    place: Annotated[Any, Custom(write_nothing, read_place)] = None
+    rows: array[row] = ()
+    more: boolean = False
+
+
+class QueryPlacedRows(QuerySqlFields):
+    """`QuerySqlFields` with the answer of a `PlacedRowCursor`: the same bytes, of which it remembers more."""
+
+    __slots__ = ()
+    answer_layout = layout_of(PlacedRowCursor)
 
 
 @record
@@ -626,6 +677,43 @@ class QueryIndexCursorGetPage(Request[EntryPage]):
     cursor: i64
 
 
+# --- continuous queries ---------------------------------------------------------------------------------------------
+
+CONTINUOUS_EVENT = 2007
+"""The operation of a notification whose body is `ContinuousEvents`."""
+
+
+@record
+class ContinuousEvent:
+    """One change of an entry: kind 0 created, 1 updated, 2 removed, 3 expired; what there was not is null."""
+
+    key: key
+    old: value
+    new: value
+    kind: i8
+
+
+@record
+class ContinuousEvents:
+    """What a continuous query tells of at once."""
+
+    events: array[ContinuousEvent]
+
+
+@operation(2006, effect="bound")
+class QueryContinuous(Request[i64]):
+    """Be told of changes from now on; the id of the resource that notifications carry.
+
+    A node closes the connection on a page size below 1 or a negative interval.
+    """
+
+    cache: CacheRef
+    page_size: i32 = 1
+    interval: i64 = 0
+    include_expired: boolean = False
+    filter: scan_filter = None
+
+
 # --- binary types ---------------------------------------------------------------------------------------------------
 
 
@@ -737,6 +825,53 @@ class ClusterGetWalState(Request[boolean]):
 
     cache: text
 
+@record
+class NodesSince:
+    """The ids of the server nodes, where the topology is newer than the one that the question named."""
+
+    changed: boolean
+    topology: Annotated[i64, Asked("changed")] = -1
+    nodes: Annotated[array[uuid16], Asked("changed")] = ()
+
+
+SERVER_NODES: Final = 2  # a projection item: (2, True) are the servers
+
+
+@operation(5100, effect="read")
+class ClusterGroupGetNodeIds(Request[NodesSince]):
+    """The nodes of a projection, here of server nodes or of client nodes: ``((SERVER_NODES, servers),)``."""
+
+    known_topology: i64 = -1
+    projection: array[tuple[i16, boolean]] = ((SERVER_NODES, True),)
+
+
+@record
+class NodeInfo:
+    """One node as the cluster sees it (ClientClusterGroupGetNodesDetailsResponse)."""
+
+    id: uuid_obj
+    attributes: array[tuple[text, obj]]
+    addresses: obj
+    host_names: obj
+    order: i64
+    local: boolean
+    daemon: boolean
+    client: boolean
+    consistent_id: obj
+    major: i8
+    minor: i8
+    maintenance: i8
+    stage: nullable_text
+    revision_timestamp: i64
+    revision_hash: obj
+
+
+@operation(5101, effect="read")
+class ClusterGroupGetNodeInfo(Request[array[NodeInfo]]):
+    """What is known of these nodes. Ids that the cluster doesn't know are left out."""
+
+    nodes: array[uuid16]
+
 
 @record
 class Endpoints:
@@ -753,3 +888,310 @@ class ClusterGroupGetNodeEndpoints(Request[Endpoints]):
 
     start: i64
     end: i64
+
+
+# --- data streamer --------------------------------------------------------------------------------------------------
+
+STREAMER_ALLOW_OVERWRITE = 1
+STREAMER_SKIP_STORE = 2
+STREAMER_KEEP_BINARY = 4
+STREAMER_FLUSH = 8
+STREAMER_CLOSE = 16
+
+
+@operation(8000, effect="update")
+class DataStreamerStart(Request[i64]):
+    """Begin to load entries; the id of the streamer, 0 where STREAMER_CLOSE ended it at once.
+
+    A null value removes. Without STREAMER_ALLOW_OVERWRITE entries that exist stay as they are. A negative buffer size
+    is the default.
+    """
+
+    cache_id: i32
+    flags: i8
+    per_node_buffer: i32 = -1
+    per_thread_buffer: i32 = -1
+    receiver: scan_filter = None
+    entries: array[tuple[key, value]] = ()
+
+
+@operation(8001, effect="bound")
+class DataStreamerAddData(Request[None]):
+    """More entries for a streamer; they are visible after STREAMER_FLUSH or STREAMER_CLOSE."""
+
+    streamer: i64
+    flags: i8
+    entries: array[tuple[key, value]] = ()
+
+
+# --- atomic longs ---------------------------------------------------------------------------------------------------
+
+
+@record
+class AtomicSettings:
+    """How an atomic long is kept: the ids that a node reserves, the mode and backups of its cache, its group."""
+
+    reserve: i32 = 1000
+    mode: i8 = 2
+    backups: i32 = 1
+    group: nullable_text = None
+
+
+@operation(9000, effect="write")
+class AtomicLongCreate(Request[None]):
+    """Create an atomic long, unless it exists."""
+
+    name: text
+    initial: i64
+    configured: boolean = False
+    settings: Annotated[AtomicSettings | None, Asked("configured")] = None
+
+
+@operation(9001, effect="write")
+class AtomicLongRemove(Request[None]):
+    """Remove an atomic long, if it exists."""
+
+    name: text
+    group: nullable_text = None
+
+
+@operation(9002, effect="read")
+class AtomicLongExists(Request[boolean]):
+    """Whether an atomic long exists."""
+
+    name: text
+    group: nullable_text = None
+
+
+@operation(9003, effect="read")
+class AtomicLongValueGet(Request[i64]):
+    """The value; status 1011 when it does not exist, as for all that follow."""
+
+    name: text
+    group: nullable_text = None
+
+
+@operation(9004, effect="update")
+class AtomicLongValueAddAndGet(Request[i64]):
+    """Add to the value; the new one. It wraps at 64 bits."""
+
+    name: text
+    group: nullable_text
+    delta: i64
+
+
+@operation(9005, effect="update")
+class AtomicLongValueGetAndSet(Request[i64]):
+    """Set the value; the old one."""
+
+    name: text
+    group: nullable_text
+    value: i64
+
+
+@operation(9006, effect="update")
+class AtomicLongValueCompareAndSet(Request[boolean]):
+    """Set the value if it is the expected one; whether it was."""
+
+    name: text
+    group: nullable_text
+    expected: i64
+    value: i64
+
+
+@operation(9007, effect="update")
+class AtomicLongValueCompareAndSetAndGet(Request[i64]):
+    """Set the value if it is the expected one; the value that it had before."""
+
+    name: text
+    group: nullable_text
+    expected: i64
+    value: i64
+
+
+# --- sets -----------------------------------------------------------------------------------------------------------
+
+
+@record
+class SetSettings:
+    """How a set is kept: the atomicity, mode and backups of its cache, its group, whether one node has all of it."""
+
+    atomicity: i8 = 1
+    mode: i8 = 2
+    backups: i32 = 0
+    group: nullable_text = None
+    collocated: boolean = False
+
+
+@record
+class FoundSet:
+    """A set, where it exists: what all other operations on it must be given."""
+
+    exists: boolean
+    collocated: Annotated[boolean, Asked("exists")] = False
+    cache_id: Annotated[i32, Asked("exists")] = 0
+
+
+@operation(9010, effect="write")
+class SetGetOrCreate(Request[FoundSet]):
+    """Find a set, or create it where that is asked for."""
+
+    name: text
+    create: boolean = False
+    settings: Annotated[SetSettings | None, Asked("create")] = None
+
+
+@operation(9011, effect="write")
+class SetClose(Request[None]):
+    """Destroy a set, if it exists."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+
+
+@operation(9012, effect="read")
+class SetExists(Request[boolean]):
+    """Whether a set exists."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+
+
+@operation(9013, effect="update")
+class SetValueAdd(Request[boolean]):
+    """Add an element; whether it was new. Status 1011 for a missing set, as for all that follow."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    value: obj
+
+
+@operation(9014, effect="update")
+class SetValueAddAll(Request[boolean]):
+    """Add elements; whether any was new."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    values: array[obj]
+
+
+@operation(9015, effect="update")
+class SetValueRemove(Request[boolean]):
+    """Remove an element; whether it was there."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    value: obj
+
+
+@operation(9016, effect="update")
+class SetValueRemoveAll(Request[boolean]):
+    """Remove elements; whether any was there."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    values: array[obj]
+
+
+@operation(9017, effect="read")
+class SetValueContains(Request[boolean]):
+    """Whether an element is there."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    value: obj
+
+
+@operation(9018, effect="read")
+class SetValueContainsAll(Request[boolean]):
+    """Whether all elements are there."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    values: array[obj]
+
+
+@operation(9019, effect="update")
+class SetValueRetainAll(Request[boolean]):
+    """Remove all other elements; whether there were any."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    keep_binary: boolean
+    values: array[obj]
+
+
+@operation(9020, effect="read")
+class SetSize(Request[i32]):
+    """How many elements there are."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+
+
+@operation(9021, effect="write")
+class SetClear(Request[None]):
+    """Remove all elements."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+
+
+@record
+class SetIterator:
+    """The first page of a set's elements; with ``more`` the iterator stays open."""
+
+    values: array[obj]
+    more: boolean
+    resource: Annotated[i64, Asked("more")] = 0
+
+
+@record
+class SetPage:
+    """A page of a set's elements; the last one closes the iterator."""
+
+    values: array[obj]
+    more: boolean
+
+
+@operation(9022, effect="read")
+class SetIteratorStart(Request[SetIterator]):
+    """The elements, in any order."""
+
+    name: text
+    cache_id: i32
+    collocated: boolean
+    page_size: i32 = 1024
+
+
+@operation(9023, effect="bound")
+class SetIteratorGetPage(Request[SetPage]):
+    """The next page of elements."""
+
+    resource: i64
+    page_size: i32 = 1024
+
+
+# --- before the start -----------------------------------------------------------------------------------------------
+
+
+@operation(10000, effect="update")
+class StopWarmup(Request[None]):
+    """End the warm-up of a node that is starting; status 1 when it has started."""

@@ -124,6 +124,8 @@ class Custom:
     decode: Callable[..., tuple[Any, int]]
     inline: str | None = None
     """The attribute that holds the encoded bytes, where the record keeps them."""
+    since: str | None = None
+    """The attribute that holds the first version of the protocol that knows these bytes, where not every one does."""
 
 
 # --- marks -------------------------------------------------------------------------------------------------------

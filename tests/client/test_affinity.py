@@ -8,7 +8,7 @@ import attrs
 import pytest
 from hypothesis import example, given, strategies as st
 
-from ignitemap.client.affinity import MAX_DEPTH, AffinityMapping, hash_of, owner, partition_of
+from ignitemap.client.affinity import AffinityMapping, owner
 from ignitemap.protocol.hashing import (
     bytes_hash,
     decimal_hash,
@@ -20,6 +20,7 @@ from ignitemap.protocol.hashing import (
     type_id,
     uuid_hash,
 )
+from ignitemap.protocol.key_hash import MAX_DEPTH, hash_of, partition_of
 
 NODES = [UUID(int=number) for number in range(1, 4)]
 

@@ -302,11 +302,12 @@ async def test_requests_expire(node: FakeNode, opened: Opened) -> None:
     assert caught.value.sent
     assert loop.time() - started >= 0.08
     await asyncio.wait(futures)
-    assert set(connection.protocol.in_flight.values()) == {None}
+    assert connection.protocol.in_flight == {}
     for call in calls:
         call.answer([])
     assert isinstance(await connection.request(CacheGet.code, bytearray(b"\0\0\0\0\0\x65")), bytes)
-    assert connection.protocol.in_flight == {}
+    assert connection.protocol.in_flight == connection.protocol.forgotten == {}
+    assert connection.late_answers == connection.expired == 3
     assert not connection.lost
     await connection.aclose()
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import ignitemap as ig
-from ignitemap.client.cursors import AioScanCursor, AioSqlFieldsCursor, Cursor
+from ignitemap.client.cursors import AioScanCursor, AioSqlFieldsCursor, Cursor, Salvaged
 from ignitemap.client.session import Session
-from ignitemap.protocol.codecs import UNTYPED
+from ignitemap.protocol.codecs import UNTYPED, EntryTypes
 from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import (
     EntryCursor,
@@ -24,6 +24,9 @@ from ignitemap.protocol.operations import (
     RowCursor,
     RowPage,
 )
+from ignitemap.protocol.types.extent import Unreadable
+from ignitemap.protocol.types.numeric import LONG
+from ignitemap.protocol.types.text import STRING
 from tests.client.fake_server import Call, FakeNode, session_of, until
 
 PAGES = 4
@@ -363,3 +366,57 @@ async def test_a_closed_client(node: ScanNode) -> None:
         with pytest.raises(ig.IgniteMapError):
             _ = [item async for item in cursor]
         await cursor.aclose()
+
+
+# --- entries that can't be read ---------------------------------------------------------------------------------------
+
+
+class BadNode(ScanNode):
+    """A node with an int among its text values, on the third of four pages."""
+
+    def items(self, page: int) -> list[tuple[int, Any]]:
+        return [(10 * page, "a"), (10 * page + 1, 5 if page == 3 else "b")]
+
+
+async def test_bad_entry_at_its_place() -> None:
+    """What comes before a bad entry arrives, also of its page; then a DecodeError that names the node, and no cursor."""
+    node = BadNode()
+    await node.start()
+    async with session_of(node) as session:
+        types = EntryTypes(LONG, STRING)
+        seen: list[Any] = []
+        with pytest.raises(ig.DecodeError, match="expected String") as caught:
+            async for item in AioScanCursor(session, session.codecs, types, CacheRef(7), 2, -1, False, None):
+                seen.append(item)
+        assert seen == [(10, "a"), (11, "b"), (20, "a"), (21, "b"), (30, "a")]
+        assert caught.value.node == str(node.address)
+        await until(lambda: not session._background)
+        assert not node.open
+        assert node.accepted == 1
+        cursor = AioScanCursor(session, session.codecs, types, CacheRef(7), 2, -1, False, None, salvage=True)
+        pages = [page async for page in cursor.pages()]
+        assert [isinstance(page, Salvaged) for page in pages] == [False, False, True, False]
+        assert [[key for key, _ in page] for page in pages] == [[10, 11], [20, 21], [30, 31], [40, 41]]
+        assert pages[2][0] == (30, "a")
+        assert isinstance(pages[2][1][1], Unreadable)
+    await node.stop()
+
+
+async def test_page_without_extent() -> None:
+    """A page whose entries can't be told apart is a DecodeError in every mode, and never a short scan."""
+    node = BadNode()
+    node.on(
+        QueryScanCursorGetPage, lambda call: call.raw(bytes.fromhex("02000000" + "0301000000" + "20" + "00" * 9 + "00"))
+    )
+    await node.start()
+    async with session_of(node) as session:
+        for salvage in (False, True):
+            cursor = AioScanCursor(session, session.codecs, UNTYPED, CacheRef(7), 2, -1, False, None, salvage=salvage)
+            seen: list[Any] = []
+            with pytest.raises(ig.DecodeError, match="cannot be told"):
+                async for item in cursor:
+                    seen.append(item)
+            assert [key for key, _ in seen] == [10, 11]
+        await until(lambda: not session._background)
+        assert not node.open
+    await node.stop()

@@ -61,6 +61,7 @@ class Load:
             self.wrong.append((key, found, last, self.attempted[key]))
 
 
+@pytest.mark.stress
 async def test_a_killed_node() -> None:
     """Killing a node loses no acknowledged write; the survivor takes over; the node is used again when it is back."""
     loop = asyncio.get_running_loop()

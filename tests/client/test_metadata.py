@@ -1,7 +1,10 @@
 """What client and cluster tell each other about types: once, whoever asks, and with contradictions named."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+import struct
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 
 import attrs
 import pytest
@@ -10,7 +13,7 @@ import ignitemap as ig
 from ignitemap.client.metadata import MAX_ABSENT
 from ignitemap.client.session import Session
 from ignitemap.exceptions import SecurityViolation
-from ignitemap.protocol.binary_type import BinaryType, Field, binary_type, enum_type
+from ignitemap.protocol.binary_type import MAX_KNOWN_BYTES, BinaryType, Field, KnownTypes, binary_type, enum_type
 from ignitemap.protocol.codecs import UNTYPED
 from ignitemap.protocol.codegen import compile_operation
 from ignitemap.protocol.hashing import field_id, type_id
@@ -148,6 +151,18 @@ async def test_refused_by_the_cluster(node: FakeNode, session: Session) -> None:
     await session.metadata.announce(wanted)
 
 
+async def test_someone_is_faster(node: FakeNode, session: Session) -> None:
+    """A type that the cluster refuses since another client has put it meanwhile is a conflict that names both types."""
+
+    def refuse(call: Call) -> None:
+        node.types[type_id("a.B")] = block("a.B", ("x", STRING))
+        call.fail(1, "Binary type has different field types")
+
+    node.on(PutBinaryType, refuse)
+    with pytest.raises(ig.SchemaConflictError, match=r"a\.B\.x is String in the cluster and long in this program"):
+        await session.metadata.announce(binary_type("a.B", [("x", LONG)]))
+
+
 async def test_failed_announcements_send_nothing(node: FakeNode) -> None:
     """When a type can't be announced the request was not sent, whatever became of the announcement."""
     async with connected(node, resolver=REGISTRY) as client:
@@ -274,3 +289,129 @@ async def test_a_peer_that_makes_up_types(node: FakeNode, session: Session, monk
     with pytest.raises(ig.DecodeError, match="more than 3 unknown types"):
         await session.call(CacheGet(CACHE, 1))
     assert len(learned) == 3
+
+
+# --- a peer that describes types without end ---------------------------------------------------------------------------
+
+MIB = 1 << 20
+
+
+def peak_memory(act: Callable[[], object]) -> int:
+    """Bytes that objects took at the worst moment, with the result."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        del kept
+
+
+def many(count: int, fields: int, name: str = "") -> KnownTypes:
+    """What stays known of so many types with so many fields."""
+    known = KnownTypes()
+    for number in range(count):
+        made = [Field(f"{name}{number}_{each}", INT, each * 7 + 10_000) for each in range(fields)]
+        order = tuple(field.id for field in made)
+        known.learn(BinaryType(number, f"type {number}", {field.id: field for field in made}, {number: order}, "x"))
+    return known
+
+
+@pytest.mark.parametrize(
+    ("count", "fields", "name"),
+    [(20_000, 0, ""), (15_000, 3, ""), (1_000, 200, ""), (3, 65_535, ""), (50, 1, "x" * MIB), (50, 20, "😀" * 5000)],
+    ids=["no fields", "few fields", "200 fields", "65,535 fields", "long name", "long names"],
+)
+def test_known_types_are_bounded(count: int, fields: int, name: str) -> None:
+    """Whatever types a cluster has, many or large ones, 10,000 at most are remembered, in 32 MiB."""
+
+    def learn() -> KnownTypes:
+        known = many(count, fields, name)
+        assert len(known.types) <= 10_000
+        assert len(known.orders) == len(known.affinity_fields) == len(known.types) > 0
+        assert count - 1 in known.types
+        return known
+
+    assert peak_memory(learn) <= 32 * MIB
+
+
+@pytest.mark.stress
+def test_a_million_types() -> None:
+    """Of a million types of a cluster the last 10,000 are remembered, and nothing of the others."""
+    known = many(1_000_000, 1)
+    assert known.types.keys() == known._sizes.keys() == {number for number, _ in known.orders}
+    assert [*known.types] == [*range(990_000, 1_000_000)]
+    assert known.affinity_fields.keys() == known.types.keys()
+    assert known._total <= MAX_KNOWN_BYTES
+
+
+def test_own_types_are_never_forgotten() -> None:
+    """A type that the program has announced stays, though it is the oldest; it is no part of what others may take."""
+    known = KnownTypes()
+    own = [binary_type(f"own.T{number}", [("x", INT)]) for number in range(3)]
+    known.learn(own[0])
+    known.keep(own[0].id)
+    known.keep(own[1].id)
+    known.learn(own[1])
+    known.learn(own[2])
+    for number in range(15_000):
+        known.learn(BinaryType(number, ""))
+    assert own[0].id in known.types
+    assert own[1].id in known.types
+    assert own[2].id not in known.types
+    assert len(known.types) == 10_002
+    known.learn(own[0])
+    assert known._total == sum(known._sizes.values())
+
+
+async def test_announced_types_stay(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 10,000 types were learned, an announced one and a registered one that was only read are still known."""
+    monkeypatch.setattr("ignitemap.protocol.binary_type.MAX_KNOWN_TYPES", 5)
+    async with connected(node, resolver=REGISTRY) as client:
+        metadata = client.session.metadata
+        announced = binary_type("a.B", [("x", LONG)])
+        await metadata.announce(announced)
+        node.types[type_id("test.Point")] = point = block("test.Point", ("x", LONG), ("y", LONG))
+        await metadata.learn(point.type_id, point.schemas[0][0])
+        for number in range(10):
+            node.types[number] = attrs.evolve(block(f"t{number}", ("x", INT)), type_id=number)
+            await metadata.learn(number, node.types[number].schemas[0][0])
+        assert metadata.known.types.keys() == {announced.id, point.type_id, *range(5, 10)}
+        asked = node.count(GetBinaryType)
+        await metadata.announce(announced)
+        assert node.count(GetBinaryType) == asked
+
+
+async def test_a_type_of_too_many_fields(node: FakeNode, session: Session) -> None:
+    """A type of 65,535 fields is learned; of one more, or of a million, it is a DecodeError that takes 32 MiB at most."""
+    most = TypeBlock(5, "T", None, [(str(number), INT, number) for number in range(65_536)], False, [], [(1, [1])])
+    node.types[5] = most
+    with pytest.raises(ig.DecodeError, match="more than 65535 fields"):
+        await session.metadata.learn(5, 1)
+    node.types[5] = attrs.evolve(most, fields=most.fields[:-1])
+    await session.metadata.learn(5, 1)
+    assert len(session.metadata.known.types[5].fields) == 65_535
+    body = bytes.fromhex("01" + "05000000" + "65" + "65") + struct.pack("<I", 1_000_000)
+    body += struct.pack("<BIii", 9, 0, 3, 7) * 1_000_000 + b"\0" + bytes(4)
+    decode = session.metadata._types.compiled[GetBinaryType].decode
+    for data in (body, body[: 2 * MIB]):
+
+        def read(data: bytes = data) -> None:
+            with pytest.raises((ig.DecodeError, struct.error)):
+                decode(session.codecs, ProtocolContext(), data, GetBinaryType(5))
+
+        assert peak_memory(read) <= 32 * MIB
+    node.on(GetBinaryType, lambda call: call.raw(body))
+    node.on(CacheGet, lambda call: call.raw(point_bytes()))
+    with pytest.raises(ig.DecodeError, match="at most 2097152"):
+        await session.call(CacheGet(CACHE, 1))
+    assert await session.call(CacheGetNames()) == ["one"]
+
+
+async def test_a_node_that_describes_another_type(node: FakeNode, session: Session) -> None:
+    """The description of another type than was asked for is a DecodeError, and nothing is learned from it."""
+    node.types[6] = block("a.B", ("x", INT))
+    with pytest.raises(ig.DecodeError, match="asked for the type 6"):
+        await session.metadata.learn(6, 1)
+    assert not session.metadata.known.types

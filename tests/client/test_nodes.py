@@ -66,6 +66,26 @@ async def test_one_dial_for_many_callers(make_nodes: MakeNodes) -> None:
         assert repr(nodes) == "<1 of 1 nodes connected>"
 
 
+async def test_callers_and_background_share_a_dial(make_nodes: MakeNodes) -> None:
+    """A node that is being dialled for callers is not dialled for the background too, nor the other way round."""
+    for background_first in (True, False):
+        async with fake_nodes(1) as (node,):
+            node.on_handshake = lambda connection, handshake: None
+            nodes = make_nodes(node)
+            if background_first:
+                nodes.dial_rest()
+                await until(lambda node=node: node.handshakes)
+            caller = asyncio.create_task(nodes.connect(5))
+            await until(lambda node=node: node.handshakes)
+            nodes.dial_rest()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert node.accepted == 1
+            node.connections[0].accept(node.handshakes[0])
+            assert await caller
+            assert node.accepted == 1
+
+
 async def test_all_nodes_down(make_nodes: MakeNodes) -> None:
     """With no node to reach the error is ClusterUnavailable with every address's cause, and short."""
     addresses = await closed_ports(20)

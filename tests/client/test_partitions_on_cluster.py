@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 import ignitemap as ig
-from ignitemap.client.affinity import hash_of, partition_of
+from ignitemap.protocol.key_hash import hash_of, partition_of
 
 PARTITIONS = 1024
 ORDINARY = 1_000

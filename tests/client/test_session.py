@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 import ignitemap as ig
-from ignitemap.client.affinity import partition_of
 from ignitemap.client.client import AioClient
-from ignitemap.client.session import MAX_RETRIES, Session
+from ignitemap.client.retry import RetryPolicy
+from ignitemap.client.session import Session
 from ignitemap.protocol.codecs import UNTYPED
 from ignitemap.protocol.codegen import compile_operation
 from ignitemap.protocol.connection import Topology
 from ignitemap.protocol.handshake import Refused
+from ignitemap.protocol.key_hash import partition_of
 from ignitemap.protocol.message import CacheRef, Request
 from ignitemap.protocol.operations import (
     AffinityAnswer,
@@ -204,10 +205,8 @@ async def test_timeout_of_a_call(node: FakeNode) -> None:
 
 
 async def test_no_timeout(node: FakeNode) -> None:
-    """A client without a timeout has no sweeper, and calls may have one of their own."""
-    async with session_of(node, timeout=None) as session:
-        (connection,) = session.nodes.open
-        assert connection._sweeper is None
+    """In a client without a timeout calls may have one of their own."""
+    async with session_of(node, timeout=None, connect_timeout=None) as session:
         node.hold(CacheGet)
         with pytest.raises(ig.OperationTimeout):
             await session.call(CacheGet(CACHE, 1), timeout=0.01)
@@ -235,39 +234,22 @@ async def test_timeouts_before_anything_was_sent(node: FakeNode) -> None:
 
 async def test_thousands_of_timeouts_leave_nothing(node: FakeNode) -> None:
     """Timed-out requests of a node that says nothing leave no entry but the ids whose answers may still come."""
-    async with session_of(node, timeout=0.05, max_in_flight=500) as session:
+    async with session_of(node, timeout=0.05, max_in_flight=500, heartbeat=None, discovery=False) as session:
         held = node.hold(CacheGet)
         results = await asyncio.gather(*(session.call(CacheGet(CACHE, n)) for n in range(2000)), return_exceptions=True)
         kinds = {type(result) for result in results}
         assert kinds <= {ig.OperationTimeout, ig.Overloaded, ig.NotSentTimeout}
-        assert sum(isinstance(result, ig.OperationTimeout) for result in results) == len(held.calls) == 500
+        assert sum(isinstance(result, ig.OperationTimeout) for result in results) == len(held.calls) >= 500
         (connection,) = session.nodes.open
-        assert set(connection.protocol.in_flight.values()) == {None}
+        assert not connection.protocol.in_flight
+        assert len(connection.protocol.forgotten) == len(held.calls)
         assert not connection._waiters
         for call in held.calls:
             call.answer(None)
-        await until(lambda: not connection.protocol.in_flight)
+        await until(lambda: not connection.protocol.forgotten)
+        assert connection.late_answers == len(held.calls)
         node.on(CacheGet, lambda call: call.answer(1))
         assert await session.call(CacheGet(CACHE, 1)) == 1
-
-
-async def test_one_deadline_for_all_stages(node: FakeNode) -> None:
-    """Waiting for a slot, dialling and the answer share one deadline."""
-    async with session_of(node, max_in_flight=1) as session:
-        held = node.hold(CacheGet)
-        loop = asyncio.get_running_loop()
-        first = asyncio.create_task(session.call(CacheGet(CACHE, 1)))
-        call = await held.next()
-        started = loop.time()
-        second = asyncio.create_task(session.call(CacheGet(CACHE, 2), timeout=0.1))
-        await until(lambda: session.nodes.open[0]._waiters)
-        await until(lambda: loop.time() - started > 0.06)
-        call.answer(None)
-        with pytest.raises(ig.OperationTimeout) as caught:
-            await second
-        assert loop.time() - started < 0.15
-        assert caught.value.timeout == 0.1
-        await first
 
 
 # --- back-pressure --------------------------------------------------------------------------------------------------
@@ -397,7 +379,7 @@ async def test_retries_end(node: FakeNode) -> None:
         node.on(CacheGetNames, Call.close)
         with pytest.raises(ig.OutcomeUnknownError):
             await session.call(CacheGetNames())
-        assert node.count(CacheGetNames) == 2 + MAX_RETRIES
+        assert node.count(CacheGetNames) == RetryPolicy().attempts
 
 
 async def test_bound_operations(node: FakeNode) -> None:
@@ -641,7 +623,8 @@ async def test_second_loop(node: FakeNode) -> None:
             first.run(client.close())
         return str(caught.value)
 
-    assert "different loop" in await asyncio.to_thread(two_loops)
+    assert "different event loop" in await asyncio.to_thread(two_loops)
+    assert node.count(CacheGetNames) == 1
 
 
 # --- cursors that nobody can use ------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ async def test_nodes_start_and_answer(cluster: LocalCluster) -> None:
     assert "running=2/2" in repr(cluster)
 
 
+@pytest.mark.stress
 async def test_killed_node_returns_on_its_port(pair: LocalCluster) -> None:
     """A killed node is gone at once, its partner stays, and it comes back on its port; so do all after a stop."""
     before, addresses = all_pids(pair), pair.addresses
@@ -159,6 +160,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
 async def test_nodes_die_with_a_killed_parent() -> None:
     """SIGKILL of the Python process ends its nodes and removes their files, though no handler of it can run."""
@@ -187,6 +189,7 @@ async def test_node_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
     assert await gone([node.pid])
 
 
+@pytest.mark.stress
 async def test_port_taken_by_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
     """When somebody takes a port before the node does, the cluster starts on others."""
     blocks: list[PortBlock] = []
@@ -317,6 +320,7 @@ async def test_tls_and_password() -> None:
         assert await is_active(address, credentials=good, tls=running.ssl_context)
 
 
+@pytest.mark.stress
 async def test_data_survive_a_kill() -> None:
     """What a persistent node acknowledged is there again after SIGKILL and a new start."""
     caches = """<bean class="org.apache.ignite.configuration.CacheConfiguration">

@@ -468,7 +468,13 @@ def enum_array_of(spec: Spec[T], component: int) -> Spec[list[T]]:
 
 
 def array_of(spec: Spec[T]) -> Spec[list[T]]:
-    """A list that travels as the array of its items' type: int[] of INT, String[] of STRING, else Object[]."""
+    """A list that travels as the array of its items' type: int[] of INT, String[] of STRING, else Object[].
+
+    >>> series = await client.cache("series", ig.INT, ig.array_of(ig.DOUBLE))
+    >>> await series.set(1, [0.5, 1.5])
+    >>> await series[1]
+    [0.5, 1.5]
+    """
     primitive = PRIMITIVE_SPECS.get(spec)
     if primitive is not None:
         return cast("Spec[list[T]]", primitive)

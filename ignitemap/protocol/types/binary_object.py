@@ -244,6 +244,12 @@ class BinaryObject:
 
     An object that was read from a field of another one may refer to something that stands in the other and not in
     itself, its parent for one. It can be read on and on, but only the outer one can be written.
+
+    >>> objects = people.with_options(binary=True)
+    >>> ann = await objects[1]
+    >>> ann.name, ann["age"], ann.type_name
+    ('Ann', 41, 'examples.Person')
+    >>> await objects.set(7, ann)  # the same bytes
     """
 
     __slots__ = ("_codecs", "_data", "_start", "_type")
@@ -256,22 +262,41 @@ class BinaryObject:
 
     @property
     def type_id(self) -> int:
-        """The id of the type."""
+        """The id of the type.
+
+        >>> ann = await people.with_options(binary=True)[1]
+        >>> (await client.raw.get_binary_type(ann.type_id))["type_name"]
+        'examples.Person'
+        """
         return self._header().type_id
 
     @property
     def schema_id(self) -> int:
-        """The id of the schema: which of the type's fields this object has."""
+        """The id of the schema: which of the type's fields this object has.
+
+        >>> ann, ben = [await people.with_options(binary=True)[number] for number in (1, 2)]
+        >>> ann.schema_id == ben.schema_id
+        True
+        """
         return self._header().schema_id
 
     @property
     def binary_type(self) -> BinaryType | None:
-        """What the cluster said of the type, None where it did not know it."""
+        """What the cluster said of the type, None where it did not know it.
+
+        >>> ann = await people.with_options(binary=True)[1]
+        >>> ann.binary_type.name
+        'examples.Person'
+        """
         return self._type
 
     @property
     def type_name(self) -> str | None:
-        """The name of the type, None where the cluster did not know it."""
+        """The name of the type, None where the cluster did not know it.
+
+        >>> (await people.with_options(binary=True)[1]).type_name
+        'examples.Person'
+        """
         return None if self._type is None else self._type.name
 
     @property
@@ -280,6 +305,9 @@ class BinaryObject:
 
         Raises:
             DecodeError: The cluster did not know the type.
+
+        >>> (await people.with_options(binary=True)[1]).field_names
+        ('name', 'age', 'city_id', 'nick')
         """
         return tuple(self._spans())
 
@@ -288,6 +316,9 @@ class BinaryObject:
 
         Raises:
             DecodeError: The cluster did not know the type, or a field cannot be read.
+
+        >>> (await people.with_options(binary=True)[1]).to_dict()
+        {'name': 'Ann', 'age': 41, 'city_id': 1, 'nick': 'a'}
         """
         return {name: self._read(name, start, end) for name, (start, end) in self._spans().items()}
 

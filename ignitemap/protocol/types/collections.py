@@ -191,7 +191,14 @@ def require_hashable(of: str, item: Spec[Any]) -> None:
 
 
 def list_of(item: Spec[T]) -> Spec[list[T]]:
-    """A list, an ArrayList on the wire. Reads every collection and array whose items are of the item's type."""
+    """A list, an ArrayList on the wire. Reads every collection and array whose items are of the item's type.
+
+    >>> scores = await client.cache("scores", ig.STRING, ig.list_of(ig.INT))
+    >>> await scores.set("ann", [3, 5])
+    >>> await scores.set("ben", [2**31])
+    Traceback (most recent call last):
+    EncodeOverflowError: ...
+    """
     name, encode_item, decode_item = f"list of {item.name}", item.encode, item.decode
 
     def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
@@ -213,7 +220,13 @@ def list_of(item: Spec[T]) -> Spec[list[T]]:
 
 
 def tuple_of(item: Spec[T]) -> Spec[tuple[T, ...]]:
-    """A tuple of any length, an Object[] on the wire. Reads what a list reads."""
+    """A tuple of any length, an Object[] on the wire. Reads what a list reads.
+
+    >>> points = await client.cache("points", ig.INT, ig.tuple_of(ig.LONG))
+    >>> await points.set(1, (3, 5))
+    >>> await points[1]
+    (3, 5)
+    """
     name, encode_item, decode_item = f"tuple of {item.name}", item.encode, item.decode
 
     def encode(codecs: Codecs, out: bytearray, value: Any) -> None:
@@ -317,6 +330,11 @@ def set_of(item: Spec[T]) -> Spec[set[T]]:
     """A set, a HashSet on the wire. Reads what a list reads, if no element occurs twice.
 
     Raises ModelError where Python cannot hash the elements.
+
+    >>> tags = await client.cache("tags", ig.INT, ig.set_of(ig.STRING))
+    >>> await tags.set(1, {"new", "red"})
+    >>> sorted(await tags[1])
+    ['new', 'red']
     """
     return set_spec(item, "set", set, HASH_SET, set)
 
@@ -325,6 +343,11 @@ def frozenset_of(item: Spec[T]) -> Spec[frozenset[T]]:
     """A frozenset, a LinkedHashSet on the wire. Reads what a list reads, if no element occurs twice.
 
     Raises ModelError where Python cannot hash the elements.
+
+    >>> tags = await client.cache("tags", ig.INT, ig.frozenset_of(ig.STRING))
+    >>> await tags.set(1, frozenset({"new"}))
+    >>> await tags[1]
+    frozenset({'new'})
     """
     return set_spec(item, "frozenset", frozenset, LINKED_HASH_SET, frozenset)
 

@@ -122,7 +122,13 @@ def map_walker(make: Callable[[int, dict[Any, Any]], Any]) -> Walker:
 
 
 def dict_of(key: Spec[K], value: Spec[V]) -> Spec[dict[K, V]]:
-    """A dict, a LinkedHashMap on the wire. Reads every map. Raises ModelError where Python cannot hash the keys."""
+    """A dict, a LinkedHashMap on the wire. Reads every map. Raises ModelError where Python cannot hash the keys.
+
+    >>> stock = await client.cache("stock", ig.STRING, ig.dict_of(ig.STRING, ig.INT))
+    >>> await stock.set("Graz", {"tea": 3})
+    >>> await stock["Graz"]
+    {'tea': 3}
+    """
     require_hashable("dict key", key)
     name = f"dict of {key.name} to {value.name}"
     encode_key, decode_key, encode_value, decode_value = key.encode, key.decode, value.encode, value.decode

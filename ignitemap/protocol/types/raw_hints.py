@@ -21,6 +21,48 @@ type. None is null to every hint.
 | CollectionObject, MapObject | ``(kind, items)``, ``(kind, dict)``; their attributes are the kinds |
 | BinaryObject | any complex object |
 | WrappedDataObject | nothing: the server wraps objects itself |
+
+>>> await cache.put(1, 7, key_hint=IntObject, value_hint=ShortObject)
+>>> await cache.get(1, key_hint=IntObject), await cache.get(1)  # a Long is another key
+(7, None)
+>>> now = datetime.datetime(2026, 5, 1, 12, 30)
+>>> await cache.put_all({
+...     "byte": (1, ByteObject), "long": (1, LongObject), "float": (0.5, FloatObject), "double": (1, DoubleObject),
+...     "char": ("x", CharObject), "bool": (1, BoolObject), "text": ("x", String), "any": ("x", AnyDataObject),
+...     "uuid": (uuid.UUID(int=7), UUIDObject), "decimal": (Decimal("2.90"), DecimalObject),
+...     "date": (now, DateObject), "timestamp": ((now, 5), TimestampObject), "time": (now.time(), TimeObject),
+...     "list": ((CollectionObject.LINKED_LIST, [1, 2]), CollectionObject),
+...     "map": ((MapObject.LINKED_HASH_MAP, {1: "x"}), MapObject),
+... })
+>>> await cache.get("double"), await cache.get("time"), await cache.get("list")
+(1.0, datetime.timedelta(seconds=45000), (2, [1, 2]))
+
+Arrays:
+
+>>> await cache.put_all({
+...     "bytes": (b"ab", ByteArrayObject), "shorts": ([1], ShortArrayObject), "ints": ([1], IntArrayObject),
+...     "longs": (range(3), LongArrayObject), "floats": ([0.5], FloatArrayObject), "doubles": ([1], DoubleArrayObject),
+...     "chars": ("ab", CharArrayObject), "bools": ([True], BoolArrayObject), "texts": (["x", None], StringArrayObject),
+...     "uuids": ([uuid.UUID(int=7)], UUIDArrayObject), "decimals": ([Decimal(1)], DecimalArrayObject),
+...     "dates": ([now], DateArrayObject), "times": ([now.time()], TimeArrayObject),
+...     "timestamps": ([(now, 5)], TimestampArrayObject),
+...     "objects": ((ObjectArrayObject.OBJECT, [1, "x"]), ObjectArrayObject),
+... })
+>>> await cache.get("bytes"), await cache.get("longs"), await cache.get("chars"), await cache.get("objects")
+(b'ab', [0, 1, 2], ['a', 'b'], (-1, [1, 'x']))
+
+Enums, by the id of their type, and objects; Null and WrappedDataObject stand for what is read, not written:
+
+>>> colour = (await client.put_binary_type("Colour", is_enum=True, schema={"RED": 0, "BLUE": 1}))["type_id"]
+>>> await cache.put_all({"enum": ((colour, 1), EnumObject), "both": ((colour, [(colour, 0)]), EnumArrayObject)})
+>>> await cache.put("binary", (colour, 1), value_hint=BinaryEnumObject)
+>>> await cache.put("binaries", (colour, [(colour, 0)]), value_hint=BinaryEnumArrayObject)
+>>> await cache.get("enum"), await cache.get("both")
+((..., 1), (..., [(..., 0)]))
+>>> class Town(metaclass=GenericObjectMeta, schema={"name": String}): ...
+>>> await cache.put("town", Town("Bern"), value_hint=BinaryObject)
+>>> Null.name, WrappedDataObject.name
+('null', 'wrapped complex object')
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
