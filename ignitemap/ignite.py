@@ -604,8 +604,8 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
     ...     ages = await client.cache("ages", str, int)
     ...     await ages.set("ann", 41)
     """
-    if isinstance(options.get("password"), str):
-        options["password"] = Secret(options["password"])
+    if options.get("password") is not None:
+        options["password"] = Secret(options["password"])  # of whatever type: what is wrong with it must not show it
     try:
         target = _target(url)
     except ConfigurationError as error:
@@ -828,6 +828,8 @@ def _check(given: Mapping[str, Any]) -> None:
         option = _OPTIONS.get(name)
         if option is None:
             raise ConfigurationError(f"connect() has no option {name!r}", option=name)
+        if isinstance(value, Secret) and not value.is_text:
+            raise ConfigurationError(f"{name} must be {option.kind}", option=name)
         is_number = isinstance(value, bool) and bool not in option.types
         if is_number or not isinstance(value, option.types):
             raise ConfigurationError(

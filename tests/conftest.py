@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from ignitemap.local import LocalCluster, cluster as local_cluster
+
+CANARY = "hunter2-CANARY"
+"""The password of every test that needs one: it must never be seen."""
+
+
+class _Watch(logging.Handler):
+    """Notes every log record that has the password in it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if CANARY in f"{record.getMessage()} {record.args} {record.exc_info}":
+            self.found.append(f"{record.name}: {record.msg}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_password_in_logs() -> Iterator[None]:
+    """Look at every log record of the package, at DEBUG, for the whole run."""
+    logger, watch = logging.getLogger("ignitemap"), _Watch()
+    logger.addHandler(watch)
+    logger.setLevel(logging.DEBUG)
+    yield
+    logger.removeHandler(watch)
+    assert watch.found == []
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
