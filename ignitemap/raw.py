@@ -1,14 +1,47 @@
 """The raw layer: pyignite's asynchronous names, so that code written for it runs after a change of its imports.
 
-    from ignitemap.raw import AioClient, IntObject
-
-    client = AioClient()
-    async with client.connect("127.0.0.1", 10800):
-        cache = await client.get_or_create_cache("numbers")
-        await cache.put("answer", 42, value_hint=IntObject)
+>>> from ignitemap.raw import AioClient, IntObject
+>>> client = AioClient()
+>>> _ = await client.connect(host, port)  # "127.0.0.1", 10800
+>>> cache = await client.get_or_create_cache("numbers")
+>>> await cache.put("answer", 42, value_hint=IntObject)
 
 All names are here, whichever module of pyignite they come from. Hints are `Spec` objects, the same that ``ig.INT``
-and its like are. Where a name stands for an error of ours, that error is caught by it.
+and its like are. Where a name stands for an error of ours, that error is caught by it:
+
+>>> try:
+...     await AioClient().connect(host, 1)  # where nothing listens
+... except (SocketError, *connection_errors) as error:
+...     print(type(error).__name__)
+ClusterUnavailable
+
+A cache is created by name, by `CacheConfig`, or by a dict of codes; times are in ms, sizes in bytes or entries:
+
+>>> cache = await client.create_cache({
+...     PROP_NAME: "towns", PROP_GROUP_NAME: "maps",
+...     PROP_CACHE_MODE: CacheMode.PARTITIONED, PROP_CACHE_ATOMICITY_MODE: CacheAtomicityMode.TRANSACTIONAL,
+...     PROP_BACKUPS_NUMBER: 1, PROP_READ_FROM_BACKUP: True, PROP_COPY_ON_READ: True,
+...     PROP_WRITE_SYNCHRONIZATION_MODE: WriteSynchronizationMode.FULL_SYNC,
+...     PROP_PARTITION_LOSS_POLICY: PartitionLossPolicy.READ_WRITE_SAFE,
+...     PROP_EXPIRY_POLICY: ExpiryPolicy(create=60_000), PROP_EAGER_TTL: True,
+...     PROP_DATA_REGION_NAME: "default", PROP_IS_ONHEAP_CACHE_ENABLED: False, PROP_STATISTICS_ENABLED: False,
+...     PROP_DEFAULT_LOCK_TIMEOUT: 2000, PROP_MAX_CONCURRENT_ASYNC_OPERATIONS: 500, PROP_MAX_QUERY_ITERATORS: 1024,
+...     PROP_REBALANCE_MODE: RebalanceMode.ASYNC, PROP_REBALANCE_ORDER: 0, PROP_REBALANCE_DELAY: 0,
+...     PROP_REBALANCE_TIMEOUT: 10_000, PROP_REBALANCE_BATCH_SIZE: 524_288, PROP_REBALANCE_THROTTLE: 0,
+...     PROP_REBALANCE_BATCHES_PREFETCH_COUNT: 3,
+...     PROP_QUERY_PARALLELISM: 1, PROP_QUERY_DETAIL_METRIC_SIZE: 0, PROP_SQL_INDEX_INLINE_MAX_SIZE: -1,
+...     PROP_SQL_SCHEMA: "MAPS", PROP_SQL_ESCAPE_ALL: False,
+...     PROP_CACHE_KEY_CONFIGURATION: [{"type_name": "TownKey", "affinity_key_field_name": "country"}],
+...     PROP_QUERY_ENTITIES: [{
+...         "table_name": "TOWN", "key_type_name": "java.lang.Long", "value_type_name": "Town",
+...         "query_fields": [{"name": "name", "type_name": "java.lang.String"}],
+...         "query_indexes": [{"index_name": "BY_NAME", "index_type": IndexType.SORTED, "fields": [{"name": "name"}]}],
+...     }],
+... })
+>>> settings = await cache.settings()
+>>> settings[PROP_NAME], settings[PROP_BACKUPS_NUMBER], settings[PROP_QUERY_ENTITIES][0]["table_name"]
+('towns', 1, 'TOWN')
+>>> await client.close()
 """
 
 import enum
@@ -258,7 +291,12 @@ PROP_EXPIRY_POLICY: Final = 407
 
 
 class PeekModes(enum.IntEnum):
-    """Which copies of entries `AioCache.get_size` counts."""
+    """Which copies of entries `AioCache.get_size` counts.
+
+    >>> await cache.put(1, "Ann")
+    >>> await cache.get_size(PeekModes.PRIMARY)
+    1
+    """
 
     ALL = 0
     NEAR = 1
@@ -269,7 +307,12 @@ class PeekModes(enum.IntEnum):
 
 
 class StatementType(enum.IntEnum):
-    """What kind of statement `AioClient.sql` lets pass."""
+    """What kind of statement `AioClient.sql` lets pass.
+
+    >>> sum = client.sql("SELECT 1 + 1", statement_type=StatementType.SELECT)
+    >>> [row async for row in sum]
+    [[2]]
+    """
 
     ANY = 0
     SELECT = 1

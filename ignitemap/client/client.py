@@ -402,7 +402,8 @@ class AioClient:
 
         A timeout of 0 is none. See `AioTransaction`. Raises EncodeValueError, which is a ValueError, at once.
 
-        >>> async with client.tx_start(TransactionConcurrency.OPTIMISTIC, TransactionIsolation.SERIALIZABLE, timeout=5000) as tx:
+        >>> how = TransactionConcurrency.OPTIMISTIC, TransactionIsolation.SERIALIZABLE
+        >>> async with client.tx_start(*how, timeout=5000) as tx:
         ...     await accounts.put("ann", 90)
         ...     await tx.commit()
         """

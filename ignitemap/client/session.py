@@ -228,8 +228,8 @@ class Session:
         connection = node
         if connection is None:
             if key_at > 0 and self._partition_awareness:
-                cache: CacheRef = request.cache  # type: ignore[attr-defined]  # whose bytes are before the key's
-                connection = self._route(cache, body, key_at)
+                routed: Any = request
+                connection = self._route(routed.cache, body, key_at)
             else:
                 connection = self.nodes.any()
         if (
@@ -672,6 +672,8 @@ class Session:
 
     def _route(self, cache: CacheRef, body: bytearray, key_at: int) -> NodeConnection | None:
         """The node that owns the request's key where that is known and connected; else any."""
+        if not self._partition_awareness:
+            return self.nodes.any()
         mapping = self._affinity.get(cache.cache_id)
         if mapping is None:
             self._want(cache.cache_id)

@@ -1,8 +1,7 @@
 """Real Apache Ignite nodes as child processes, from pip alone: no Java, Maven or container needed.
 
-    async with ignitemap.local.cluster(nodes=2) as cluster:
-        async with ignitemap.connect(cluster.url) as client:
-            ...
+>>> async with ig.local.cluster() as nodes, ig.connect(nodes.url) as client:
+...     ages = await client.cache("ages", str, int)
 
 Needs the extra `local`: pip install "ignitemap[local]".
 """

@@ -8,4 +8,8 @@ __all__ = ["LocalClusterError"]
 
 
 class LocalClusterError(IgniteMapError):
-    """A local node could not be downloaded, started, activated or reached; the message ends with the tail of its log."""
+    """A local node could not be downloaded, started, activated or reached; the message ends with the tail of its log.
+
+    >>> issubclass(ig.local.LocalClusterError, ig.IgniteMapError)
+    True
+    """

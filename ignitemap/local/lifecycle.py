@@ -35,6 +35,14 @@ class LocalCluster:
         folder: Where configuration, logs (`node-0.log` …) and data lie.
         ssl_context: For TLS: trusts this cluster's authority, and holds a client certificate with `tls="mutual"`.
         ca_file: For TLS: the authority's certificate, PEM.
+
+    >>> async with ig.local.cluster() as nodes:
+    ...     print(nodes.addresses[0] in nodes.url, len(nodes.pids))
+    ...     await nodes.kill(0)
+    ...     await nodes.start(0)
+    ...     await nodes.start_all()  # of which none is down
+    ...     await nodes.stop()
+    True 1
     """
 
     def __init__(
@@ -188,6 +196,10 @@ async def cluster(
     Raises:
         ConfigurationError: a parameter is wrong, or the extra `local` is not installed.
         LocalClusterError: a download or a start failed; the message ends with the tail of the node's log.
+
+    >>> async with ig.local.cluster() as nodes, ig.connect(nodes.url) as client:
+    ...     print([member.version for member in await client.cluster.nodes()])
+    ['2.17.0']
     """
     settings = ClusterSettings(
         nodes=nodes,

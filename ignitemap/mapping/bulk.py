@@ -10,7 +10,7 @@ behind it are of one node's keys each and are sent there. The nodes then have no
 import asyncio
 import struct
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
@@ -29,6 +29,7 @@ from ignitemap.exceptions import (
     InvalidOperationCode,
     NodeInRecoveryMode,
     NotSentError,
+    OutcomeUnknownError,
     PartialWriteError,
     SchemaConflictError,
     SecurityViolation,
@@ -37,6 +38,7 @@ from ignitemap.exceptions import (
     TransactionError,
     TransactionTimeout,
 )
+from ignitemap.mapping.filling import compile_filler
 from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
@@ -143,9 +145,9 @@ ENCODED.compiled[CacheRemoveKeys] = _precoded(CacheRemoveKeys, attrgetter("keys"
 
 @attrs.define(eq=False)
 class _Chunk:
-    """Encoded entries by encoded key; how many were given, where a later one replaced an earlier; types to announce."""
+    """Encoded entries by what stands for their keys; how many were given, some for the same key; types to announce."""
 
-    entries: dict[bytes, bytes] = attrs.field(factory=dict[bytes, bytes])
+    entries: dict[Any, bytes] = attrs.field(factory=dict[Any, bytes])
     given: int = 0
     size: int = 0
     types: list[BinaryType] = attrs.field(factory=list[BinaryType])
@@ -173,14 +175,14 @@ class BulkWriter:
         self._codecs = codecs
         self._types = types
         self._timeout = timeout
-        self._scratch = bytearray()
+        self._encode = compile_filler(types, values=operation is CachePutAll)
         # A transaction is of one task, and its operations are carried out one after another.
         self._in_turn = in_transaction(session)
         self._mapping: AffinityMapping | None = None  # kept: a key must not move to another chunk meanwhile
         self._open: dict[UUID | None, _Chunk] = {None: _Chunk()}
         self._open_size = 0
         self._sending: dict[asyncio.Task[None], _Chunk] = {}
-        self._busy: set[bytes] = set()  # the keys of all chunks that are being sent
+        self._busy: set[Any] = set()  # the keys of all chunks that are being sent
         self._failure: Exception | None = None
         self._sent = 0  # chunks
         self._done = 0
@@ -207,55 +209,61 @@ class BulkWriter:
 
     def _fill(self, entries: Iterator[tuple[Any, Any]]) -> _Chunk | None:
         """Encode entries into the open chunks until one has to go, which is no longer among them; None at the end."""
-        codecs = self._codecs
-        encode_key, encode_value = self._types.key.encode, self._types.value.encode
-        with_values, joins_key = self._operation is CachePutAll, self._types.value.joins_key
-        mapping, orders = self._mapping, codecs.known.orders
-        open_chunks, scratch = self._open, self._scratch
-        node: UUID | None = None
-        chunk: _Chunk | None = open_chunks.get(None)
-        value_bytes = b""
-        try:
-            for key, value in entries:
-                self._given += 1
-                codecs.depth = 0
-                scratch.clear()
-                encode_key(codecs, scratch, key)
-                key_bytes = bytes(scratch)
-                if with_values:
-                    if value is None:
-                        raise ValueError("None cannot be stored, it stands for a missing key")  # noqa: TRY301 - a hot loop
-                    scratch.clear()
-                    if joins_key:
-                        encode_value(codecs, scratch, value, key)
-                    else:
-                        encode_value(codecs, scratch, value)
-                    value_bytes = bytes(scratch)
-                if mapping is not None:
-                    node = owner(mapping, key_bytes, 0, orders)
-                    chunk = open_chunks.get(node)
-                if chunk is None:
-                    chunk = open_chunks[node] = _Chunk()
-                if codecs.unannounced:
-                    # Noted for the chunk: another task's request would take them for its own, and this one's not wait.
-                    chunk.types += [each for each in codecs.unannounced if each not in chunk.types]
-                    codecs.unannounced = []
-                chunk.entries[key_bytes] = value_bytes
-                chunk.given += 1
-                size = len(key_bytes) + len(value_bytes)
-                chunk.size += size
-                self._open_size += size
+        codecs, open_chunks = self._codecs, self._open
+        while True:
+            # So few that no chunk becomes larger than it may.
+            most = CHUNK_ENTRIES - max((chunk.given for chunk in open_chunks.values()), default=0)
+            limit = min(
+                CHUNK_BYTES - max((chunk.size for chunk in open_chunks.values()), default=0),
+                OPEN_BYTES - self._open_size,
+            )
+            keys: list[Any] = []
+            items: list[bytes] = []
+            try:
+                size = self._encode(codecs, islice(entries, most), limit, keys, items)
+            except (struct.error, UnicodeEncodeError) as error:
+                codecs.unannounced.clear()
+                raise EncodeValueError(f"{self._operation.__name__}: {error}") from error
+            except BaseException:
+                codecs.unannounced.clear()
+                raise
+            finally:
+                self._given += len(keys)
+            if not items:
+                return None
+            node = self._add(keys, items, size)
+            if codecs.unannounced:
+                # Noted for the chunk: another task's request would take them for its own, and this one's not wait.
+                types = open_chunks[node].types
+                types += [each for each in codecs.unannounced if each not in types]
+                codecs.unannounced = []
+            for node, chunk in open_chunks.items():
                 if chunk.size >= CHUNK_BYTES or chunk.given >= CHUNK_ENTRIES:
                     return self._taken(node)
-                if self._open_size >= OPEN_BYTES:  # of very many nodes
-                    return self._taken(max(open_chunks, key=lambda each: open_chunks[each].size))
-        except (struct.error, UnicodeEncodeError) as error:
-            codecs.unannounced.clear()
-            raise EncodeValueError(f"{self._operation.__name__}: {error}") from error
-        except BaseException:
-            codecs.unannounced.clear()
-            raise
-        return None
+            if self._open_size >= OPEN_BYTES:  # of very many nodes
+                return self._taken(max(open_chunks, key=lambda each: open_chunks[each].size))
+
+    def _add(self, keys: list[Any], items: list[bytes], size: int) -> UUID | None:
+        """Put entries into the open chunks of their keys' owners; whose chunk the last one is in."""
+        self._open_size += size
+        mapping, open_chunks = self._mapping, self._open
+        node: UUID | None = None
+        if mapping is None:
+            chunk = open_chunks.setdefault(None, _Chunk())
+            chunk.entries.update(zip(keys, items, strict=True))
+            chunk.given += len(items)
+            chunk.size += size
+            return None
+        orders = self._codecs.known.orders
+        for key, item in zip(keys, items, strict=True):
+            node = owner(mapping, item, 0, orders)
+            owned = open_chunks.get(node)
+            if owned is None:
+                owned = open_chunks[node] = _Chunk()
+            owned.entries[key] = item
+            owned.given += 1
+            owned.size += len(item)
+        return node
 
     def _taken(self, node: UUID | None) -> _Chunk:
         """An open chunk that is to be sent. From now on entries are split by their owners."""
@@ -326,7 +334,7 @@ class BulkWriter:
             raise
         if self._in_turn and isinstance(error, ROLLED_BACK):
             return
-        if self._done or (self._unknown and self._sent > 1):
+        if self._done or (self._unknown and (self._sent > 1 or isinstance(error, OutcomeUnknownError))):
             not_sent = max(self._given, self.expected) - self._done - self._unknown
             raise PartialWriteError(
                 f"{self._operation.__name__} failed after {self._done} entries were written;"
@@ -340,8 +348,7 @@ class BulkWriter:
     # --- chunks -----------------------------------------------------------------------------------------------------
 
     async def _send(self, chunk: _Chunk) -> None:
-        parts = chain.from_iterable(chunk.entries.items()) if self._operation is CachePutAll else chunk.entries
-        items: Any = EncodedItems(len(chunk.entries), b"".join(parts))
+        items: Any = EncodedItems(len(chunk.entries), b"".join(chunk.entries.values()))
         request: Request[None] = self._operation(self._ref, items)
         # The call takes these up before it lets any other task run.
         self._codecs.unannounced += chunk.types

@@ -6,10 +6,10 @@ decodes. Bulk writes are in bulk.py, views in views.py.
 
 import builtins
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -100,9 +100,10 @@ class ModelKeys(Protocol[K_co, V_contra]):
 class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     """A cache of an Ignite cluster: an asynchronous mapping, made by `client.cache(name, K, V)`.
 
-        people = await client.cache("people", int, str)
-        await people.set(1, "Ann")
-        assert await people[1] == "Ann"
+    >>> names = await client.cache("names", int, str)
+    >>> await names.set(1, "Ann")
+    >>> await names[1]
+    'Ann'
 
     Reads and writes of one key are one round trip, and atomic on the server. Every method can raise, besides what it
     names, `EncodeError` (before anything is sent), `NotSentError`, `OutcomeUnknownError` (a write may have happened),
@@ -183,12 +184,21 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     @property
     def name(self) -> str:
-        """The cache's name in the cluster."""
+        """The cache's name in the cluster.
+
+        >>> cache.name
+        'cache'
+        """
         return self._raw.name
 
     @property
     def raw(self) -> AioCache:
-        """The same cache on the raw layer: untyped, with pyignite's method names and results."""
+        """The same cache on the raw layer: untyped, with pyignite's method names and results.
+
+        >>> await cache.raw.get_and_put(1, "Ann")
+        >>> await cache[1]
+        'Ann'
+        """
         return self._raw
 
     @property
@@ -197,13 +207,21 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             QueryError: The cache has none.
+
+        >>> people.table
+        '"person"."PERSON"'
         """
         if self._table is None:
             raise QueryError(f"the cache {self.name!r} has no SQL table: its values are no model")
         return self._table
 
     async def guarantees(self) -> Guarantees:
-        """What the cache promises: copies, synchronisation, loss policy. `str()` of the answer says it in words."""
+        """What the cache promises: copies, synchronisation, loss policy. `str()` of the answer says it in words.
+
+        >>> promised = await cache.guarantees()
+        >>> promised.survives_one_node
+        True
+        """
         return guarantees_of(
             await self._call(CacheGetConfiguration(CacheRef(self._ref.cache_id)), timeout=self._timeout)
         )
@@ -253,6 +271,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         Raises:
             ValueError: An option is out of range, or `ttl_on` has no `ttl`.
             ConfigurationError: `retry` is none of these.
+
+        >>> short = cache.with_options(ttl=60, timeout=2, retry="all")
+        >>> await short.set(1, "Ann")  # gone after a minute
         """
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout must be above 0 s, not {timeout!r}")
@@ -305,6 +326,13 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             KeyError: The key is absent.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache[1]
+        'Ann'
+        >>> await cache[2]
+        Traceback (most recent call last):
+        KeyError: 2
         """
         value: V | None = await self._call(CacheGet(self._ref, key), self._codecs, self._found, timeout=self._timeout)
         if value is None:
@@ -316,12 +344,21 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     @overload
     async def get(self, key: K, default: D) -> V | D: ...
     async def get(self, key: K, default: D | None = None) -> V | D | None:
-        """The value of a key, or `default` when the key is absent."""
+        """The value of a key, or `default` when the key is absent.
+
+        >>> await cache.get(1), await cache.get(1, "nobody")
+        (None, 'nobody')
+        """
         value: V | None = await self._call(CacheGet(self._ref, key), self._codecs, self._found, timeout=self._timeout)
         return default if value is None else value
 
     async def get_many(self, keys: Iterable[K]) -> dict[K, V]:
-        """The values of several keys. Absent keys are left out. Not one moment's picture of all of them."""
+        """The values of several keys. Absent keys are left out. Not one moment's picture of all of them.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> await cache.get_many([2, 3])
+        {2: 'Ben'}
+        """
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
@@ -342,11 +379,20 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         return found
 
     async def contains(self, key: K) -> bool:
-        """Whether a key is present."""
+        """Whether a key is present.
+
+        >>> await cache.contains(1)
+        False
+        """
         return await self._call(CacheContainsKey(self._ref, key), self._codecs, self._types, timeout=self._timeout)
 
     async def contains_all(self, keys: Iterable[K]) -> bool:
-        """Whether all of the keys are present; True when there are none to look for."""
+        """Whether all of the keys are present; True when there are none to look for.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> await cache.contains_all([1, 2]), await cache.contains_all([1, 3])
+        (True, False)
+        """
         for chunk in chunks(keys):
             request = CacheContainsKeys(self._ref, chunk)
             if not await self._call(request, self._codecs, self._types, timeout=self._timeout):
@@ -358,6 +404,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Args:
             peek: Which copies are counted, one kind or several; each entry has one primary copy.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> await cache.size()
+        2
         """
         kinds = (peek,) if isinstance(peek, str) else tuple(peek)
         modes: list[int] = []
@@ -380,6 +430,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The value is None, or the ttl is not above 0.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.set(2, "Ben", ttl=datetime.timedelta(minutes=5))
         """
         if value is None:
             raise _no_value()
@@ -404,6 +457,11 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             PartialWriteError: It failed, by that or anything else, after entries had been stored or sent; has their
                 counts, and the failure as its cause. What `other` was not asked for yet counts as not sent only where
                 `other` has a length.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> await cache.update((number, "Cleo") for number in range(3, 5))
+        >>> await cache.size()
+        4
         """
         async with self._writer(CachePutAll) as writer:
             for source in (other, named) if named else (other,):
@@ -415,6 +473,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await cache.add(1, "Ann"), await cache.add(1, "Ben")
+        (True, False)
         """
         if value is None:
             raise _no_value()
@@ -427,6 +488,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await cache.setdefault(1, "Ann"), await cache.setdefault(1, "Ben")
+        ('Ann', 'Ann')
         """
         if value is None:
             raise _no_value()
@@ -440,6 +504,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The value, or the expected one, is None.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.replace(1, "Anna", expected="Ben"), await cache.replace(1, "Anna", expected="Ann")
+        (False, True)
         """
         if value is None or expected is None:
             raise _no_value()
@@ -456,6 +524,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The value is None.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.swap(1, "Ben")
+        'Ann'
         """
         if value is None:
             raise _no_value()
@@ -479,6 +551,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             KeyError: The key is absent.
             ValueError: The new value is None, or `attempts` is below 1.
             ModifyConflict: Somebody else was faster, every time, or the server can't compare the value (see `Cache`).
+
+        >>> await accounts.modify("ann", lambda balance: balance - 10)
+        90
         """
         if attempts < 1:
             raise ValueError(f"attempts must be at least 1, not {attempts}")
@@ -517,6 +592,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             KeyError: The key is absent, and there is no default.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.pop(1), await cache.pop(1, "nobody")
+        ('Ann', 'nobody')
         """
         value: V | None = await self._call(
             CacheGetAndRemove(self._ref, key), self._codecs, self._found, timeout=self._timeout
@@ -532,6 +611,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: The expected value is None.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.delete(1, expected="Ben"), await cache.delete(1)
+        (False, True)
         """
         if expected is MISSING:
             return await self._call(CacheRemoveKey(self._ref, key), self._codecs, self._types, timeout=self._timeout)
@@ -546,6 +629,11 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             PartialWriteError: As of `update`.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> await cache.delete_many([1, 3])
+        >>> await cache.size()
+        1
         """
         async with self._writer(CacheRemoveKeys) as writer:
             writer.expected = _length(keys)
@@ -553,11 +641,23 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             await writer.finish()
 
     async def clear(self) -> None:
-        """Remove all entries, quickly: listeners are not told. `delete_all` tells them."""
+        """Remove all entries, quickly: listeners are not told. `delete_all` tells them.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.clear()
+        >>> await cache.size()
+        0
+        """
         await self._call(CacheClear(self._ref), timeout=self._timeout)
 
     async def delete_all(self) -> None:
-        """Remove all entries one by one, so that listeners are told of each."""
+        """Remove all entries one by one, so that listeners are told of each.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.delete_all()
+        >>> await cache.size()
+        0
+        """
         await self._call(CacheRemoveAll(self._ref), timeout=self._timeout)
 
     # --- iterating --------------------------------------------------------------------------------------------------
@@ -595,6 +695,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             ValueError: `page_size`, `partition` or `on_error` is out of range.
+
+        >>> await cache.update({1: "Ann", 2: "Ben"})
+        >>> sorted([key async for key in cache.keys()])
+        [1, 2]
         """
         return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _keys_of)
 
@@ -619,7 +723,12 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         local: bool = False,
         on_error: OnError = "raise",
     ) -> AsyncView[Any]:
-        """The values. Arguments and errors as of `keys`."""
+        """The values. Arguments and errors as of `keys`.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.values(page_size=100).to_list()
+        ['Ann']
+        """
         return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _values_of)
 
     @overload
@@ -646,6 +755,12 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         """The (key, value) pairs. Arguments and errors as of `keys`; an entry is bad if either side is.
 
         With `on_error="yield"` not everything is a pair, and the view has no `to_dict`.
+
+        >>> await cache.set(1, "Ann")
+        >>> async with cache.items() as items:  # closes the cursor also when the loop is left early
+        ...     async for key, name in items:
+        ...         print(key, name)
+        1 Ann
         """
         scan = Scan(page_size, partition, local, self._timeout, on_error)
         if on_error == "yield":
@@ -675,6 +790,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             QueryError: A condition can't be recorded, and the message says what to write; or the cache has no query
                 metadata.
             ValueError: `page_size` is out of range.
+
+        >>> adults = people.where(lambda p: (p.age >= 18) & ig.startswith(p.name, "A"))
+        >>> [p.name for p in await adults.all()]
+        ['Ann']
         """
         if self._table is None and not allow_scan:
             raise QueryError(
@@ -694,8 +813,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     ) -> JoinQuery[tuple[V, W], V, W]:
         """Entries of this cache and of another that belong together, as tuples of both values.
 
-            found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Graz")
-            names = await found.select(lambda p, c: (p.name, c.name)).all()
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Graz")
+        >>> sorted(await found.select(lambda p, c: (p.name, c.name)).all())
+        [('Ann', 'Graz'), ('Cleo', 'Graz')]
 
         A cache may be joined to itself; `JoinQuery.join` adds a third.
 
@@ -725,7 +845,12 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         distributed_joins: bool = True,
         page_size: int = PAGE_SIZE,
     ) -> JoinQuery[tuple[V, W | None], V, W]:
-        """As `join`; an entry of this cache that has none in the other comes with None in its place."""
+        """As `join`; an entry of this cache that has none in the other comes with None in its place.
+
+        >>> found = people.left_join(cities, on=lambda p, c: p.city_id == c.id)
+        >>> [(person.name, city) for person, city in await found.all() if city is None]
+        [('Dan', None)]
+        """
         _ = Scan(page_size)  # checks it
         mine, its = self.as_source(page_size), other.as_source(page_size)
         return joined(mine, its, on, optional=True, distributed=distributed_joins)
@@ -741,7 +866,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     ) -> IndexEntries[K, V]:
         """The entries that an SQL index finds, in its order, without SQL being run.
 
-            people.index_query("by_city_age", ig.eq(ig.col("city_id"), 1), ig.between(ig.col("age"), 1, 9))
+        >>> found = people.index_query(None, ig.between(ig.col("age"), 18, 40))
+        >>> sorted([person.name async for key, person in found])
+        ['Ben', 'Dan']
 
         Args:
             index: The index's name; None for any that has the fields.
@@ -775,6 +902,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             TypeError: The values of this cache are no models, or this is not one of them.
+
+        >>> await people.save(Person(7, "Gil", 52))
+        >>> (await people[7]).name
+        'Gil'
         """
         await self.set(self._key_of(model, "set(key, value)"), model)
 
@@ -784,15 +915,22 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         Raises:
             TypeError: As of `save`, where nothing has been stored.
             PartialWriteError: As of `update`.
+
+        >>> await people.save_many([Person(7, "Gil", 52), Person(8, "Hal")])
+        >>> await people.contains_all([7, 8])
+        True
         """
-        self._keys("update(entries)")
+        keys = self._keys("update(entries)")
         async with self._writer(CachePutAll) as writer:
             if isinstance(models, AsyncIterable):
                 async for model in models:
                     await writer.write_one(self._key_of(model), model)
             else:
                 writer.expected = _length(models)
-                await writer.write((self._key_of(model), model) for model in models)
+                cls, key_of = keys.cls, keys.key_of
+                await writer.write(
+                    (key_of(model) if model.__class__ is cls else self._key_of(model), model) for model in models
+                )
             await writer.finish()
 
     async def remove(self, model: V) -> bool:
@@ -800,6 +938,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
         Raises:
             TypeError: As of `save`.
+
+        >>> await people.remove(Person(1, "Ann"))
+        True
         """
         return await self.delete(self._key_of(model, "delete(key)"))
 
@@ -819,11 +960,11 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
         return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout)
 
-    async def _get_chunk(self, keys: list[K]) -> list[tuple[K, V]]:
+    async def _get_chunk(self, keys: list[K]) -> Sequence[tuple[K, V]]:
         request = CacheGetAll(self._ref, keys)
         found = await self._call(request, self._codecs, self._types, timeout=self._timeout)
         check_hashes([key for key, _ in found])  # which the node has chosen
-        return list(found)
+        return found
 
 
 async def _feed(writer: BulkWriter, source: Entries[Any, Any]) -> None:
@@ -871,18 +1012,12 @@ def _maybe_absent(types: EntryTypes) -> EntryTypes:
     if types.value.nullable:
         return types
     decode_value = types.value.decode
-    if types.value.joins_key:
 
-        def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
-            if buf[pos] == NULL:
-                return None, pos + 1
-            return decode_value(codecs, buf, pos, *key)
-    else:
-
-        def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
-            if buf[pos] == NULL:
-                return None, pos + 1
-            return decode_value(codecs, buf, pos)
+    @wraps(decode_value)  # codegen reads in line what is wrapped
+    def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+        if buf[pos] == NULL:
+            return None, pos + 1
+        return decode_value(codecs, buf, pos, *key)
 
     return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None))
 

@@ -977,27 +977,47 @@ def col(name: str) -> Any:
 
     Args:
         name: The attribute of the model or Ignite's name of the field, or ``_key`` for the cache key.
+
+    >>> await people.where(ig.col("age") > 30).count(), await people.where(~ig.is_null(ig.col("nick"))).count()
+    (1, 1)
     """
     return Recorded(Unresolved(name))
 
 
 def some(value: T | None, /) -> T:
-    """An Optional field without its None, for type checkers: `ig.some(p.nick) > "a"`. Null compares as in SQL."""
+    """An Optional field without its None, for type checkers: `ig.some(p.nick) > "a"`. Null compares as in SQL.
+
+    >>> await people.where(lambda p: ig.some(p.nick) >= "a").select(lambda p: p.name).all()
+    ['Ann']
+    """
     return cast("T", value)
 
 
 def maybe(value: T, /) -> T | None:
-    """A field that may be None, for type checkers: `select(lambda p, c: ig.maybe(c.name))` of a left join."""
+    """A field that may be None, for type checkers: `select(lambda p, c: ig.maybe(c.name))` of a left join.
+
+    >>> found = people.left_join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: p.name == "Dan")
+    >>> await found.select(lambda p, c: ig.maybe(c.name)).all()
+    [None]
+    """
     return value
 
 
 def not_(condition: bool, /) -> bool:
-    """Negates a condition, as SQL does: of null it is null, and no entry matches that."""
+    """Negates a condition, as SQL does: of null it is null, and no entry matches that.
+
+    >>> await people.where(lambda p: ig.not_(p.age == 30)).count()
+    2
+    """
     return _bool(Not(truth(node_of(condition), "ig.not_()")))
 
 
 def is_null(value: object, /) -> bool:
-    """Whether a field is null."""
+    """Whether a field is null.
+
+    >>> await people.where(lambda p: ig.is_null(p.nick)).count()
+    3
+    """
     node = node_of(value)
     if isinstance(node, Constant):
         raise QueryError("ig.is_null() takes a field of the entry")
@@ -1005,12 +1025,20 @@ def is_null(value: object, /) -> bool:
 
 
 def is_in(value: T, values: Iterable[T], /) -> bool:
-    """Whether a field equals one of some values, of which none may be None."""
+    """Whether a field equals one of some values, of which none may be None.
+
+    >>> await people.where(lambda p: ig.is_in(p.age, [17, 41])).count()
+    2
+    """
     return _bool(included(_field(value, "ig.is_in()"), tuple(values)))
 
 
 def between(value: T, low: T, high: T, /) -> bool:
-    """Whether a field lies between two bounds, both included."""
+    """Whether a field lies between two bounds, both included.
+
+    >>> await people.where(lambda p: ig.between(p.age, 17, 30)).count()
+    3
+    """
     return _bool(bounded(_field(value, "ig.between()"), node_of(low), node_of(high)))
 
 
@@ -1018,6 +1046,9 @@ def like(text: str | None, pattern: str, /) -> bool:
     r"""Whether a text matches a pattern, in which % is any text and _ any character: ``\%``, ``\_`` and ``\\`` are literal.
 
     Upper and lower case differ. ``_`` is one UTF-16 unit: characters beyond U+FFFF take two.
+
+    >>> await people.where(lambda p: ig.like(p.name, "_e%")).select(lambda p: p.name).all()
+    ['Ben']
     """
     escaped = False
     for character in pattern:
@@ -1030,62 +1061,110 @@ def like(text: str | None, pattern: str, /) -> bool:
 
 
 def contains(text: str | None, part: str, /) -> bool:
-    """Whether a text contains another, taken literally. Upper and lower case differ."""
+    """Whether a text contains another, taken literally. Upper and lower case differ.
+
+    >>> await people.where(lambda p: ig.contains(p.name, "le")).select(lambda p: p.name).all()
+    ['Cleo']
+    """
     return _bool(matched(_field(text, "ig.contains()"), f"%{_literally(part)}%"))
 
 
 def startswith(text: str | None, part: str, /) -> bool:
-    """Whether a text begins with another, taken literally. Upper and lower case differ."""
+    """Whether a text begins with another, taken literally. Upper and lower case differ.
+
+    >>> await people.where(lambda p: ig.startswith(p.name, "Da")).select(lambda p: p.name).all()
+    ['Dan']
+    """
     return _bool(matched(_field(text, "ig.startswith()"), _literally(part) + "%"))
 
 
 def lower(text: T, /) -> T:
-    """A text in lower case."""
+    """A text in lower case.
+
+    >>> await people.where(lambda p: ig.lower(p.name) == "ann").count()
+    1
+    """
     return cast("T", Recorded(called("LOWER", (_field(text, "ig.lower()"),))))
 
 
 def upper(text: T, /) -> T:
-    """A text in upper case."""
+    """A text in upper case.
+
+    >>> await people.where(lambda p: p.id == 1).select(lambda p: ig.upper(p.name)).all()
+    ['ANN']
+    """
     return cast("T", Recorded(called("UPPER", (_field(text, "ig.upper()"),))))
 
 
 def length(text: str | None, /) -> int:
-    """The length of a text in UTF-16 units: characters beyond U+FFFF count twice."""
+    """The length of a text in UTF-16 units: characters beyond U+FFFF count twice.
+
+    >>> await people.where(lambda p: ig.length(p.name) > 3).select(lambda p: p.name).all()
+    ['Cleo']
+    """
     return cast("int", Recorded(called("CHAR_LENGTH", (_field(text, "ig.length()"),))))
 
 
 def coalesce(value: T | None, default: T, /) -> T:
-    """A field, or a default where it is null."""
+    """A field, or a default where it is null.
+
+    >>> await people.where(lambda p: p.id < 3).order_by(lambda p: p.id).select(lambda p: ig.coalesce(p.nick, "-")).all()
+    ['a', '-']
+    """
     return cast("T", Recorded(called("COALESCE", (_field(value, "ig.coalesce()"), node_of(default)))))
 
 
 def eq(value: T, other: T, /) -> bool:
-    """``value == other``, as a function: a criterion of `Cache.index_query`."""
+    """``value == other``, as a function: a criterion of `Cache.index_query`.
+
+    >>> await people.index_query(None, ig.eq(ig.col("age"), 30)).count()
+    2
+    """
     return _bool(compared("=", _field(value, "ig.eq()"), node_of(other)))
 
 
 def ne(value: T, other: T, /) -> bool:
-    """``value != other``, as a function."""
+    """``value != other``, as a function.
+
+    >>> await people.where(lambda p: ig.ne(p.age, 30)).count()
+    2
+    """
     return _bool(compared("<>", _field(value, "ig.ne()"), node_of(other)))
 
 
 def gt(value: T, other: T, /) -> bool:
-    """``value > other``, as a function: a criterion of `Cache.index_query`."""
+    """``value > other``, as a function: a criterion of `Cache.index_query`.
+
+    >>> await people.index_query(None, ig.gt(ig.col("age"), 30)).count()
+    1
+    """
     return _bool(compared(">", _field(value, "ig.gt()"), node_of(other)))
 
 
 def ge(value: T, other: T, /) -> bool:
-    """``value >= other``, as a function: a criterion of `Cache.index_query`."""
+    """``value >= other``, as a function: a criterion of `Cache.index_query`.
+
+    >>> await people.index_query(None, ig.ge(ig.col("age"), 30)).count()
+    3
+    """
     return _bool(compared(">=", _field(value, "ig.ge()"), node_of(other)))
 
 
 def lt(value: T, other: T, /) -> bool:
-    """``value < other``, as a function: a criterion of `Cache.index_query`."""
+    """``value < other``, as a function: a criterion of `Cache.index_query`.
+
+    >>> await people.index_query(None, ig.lt(ig.col("age"), 30)).count()
+    1
+    """
     return _bool(compared("<", _field(value, "ig.lt()"), node_of(other)))
 
 
 def le(value: T, other: T, /) -> bool:
-    """``value <= other``, as a function: a criterion of `Cache.index_query`."""
+    """``value <= other``, as a function: a criterion of `Cache.index_query`.
+
+    >>> await people.index_query(None, ig.le(ig.col("age"), 30)).count()
+    3
+    """
     return _bool(compared("<=", _field(value, "ig.le()"), node_of(other)))
 
 
@@ -1093,7 +1172,12 @@ ALL: Final = object()
 
 
 def count(value: object = ALL, /, *, distinct: bool = False) -> int:
-    """How many entries a group has; with a field, those where it is not null; with `distinct`, its different values."""
+    """How many entries a group has; with a field, those where it is not null; with `distinct`, its different values.
+
+    >>> ages = people.where().group_by(lambda p: p.age)
+    >>> sorted(await ages.select(lambda p: (p.age, ig.count(), ig.count(p.nick))).all())
+    [(17, 1, 0), (30, 2, 0), (41, 1, 1)]
+    """
     operand = None if value is ALL else _field(value, "ig.count()")
     if operand is None and distinct:
         raise QueryError("ig.count(distinct=True) takes a field")
@@ -1101,7 +1185,11 @@ def count(value: object = ALL, /, *, distinct: bool = False) -> int:
 
 
 def sum_(value: T, /) -> T:
-    """The sum of a number over a group, None where it is null everywhere."""
+    """The sum of a number over a group, None where it is null everywhere.
+
+    >>> await people.where().select(lambda p: ig.sum_(p.age)).all()
+    [118]
+    """
     return cast("T", Recorded(aggregated("SUM", _field(value, "ig.sum_()"), distinct=False)))
 
 
@@ -1110,17 +1198,29 @@ def avg(value: N, /) -> N: ...
 @overload
 def avg(value: int | None, /) -> float: ...
 def avg(value: Any, /) -> Any:
-    """The mean of a number over a group, not rounded for ints; None where it is null everywhere."""
+    """The mean of a number over a group, not rounded for ints; None where it is null everywhere.
+
+    >>> await people.where().select(lambda p: ig.avg(p.age)).all()
+    [29.5]
+    """
     return Recorded(aggregated("AVG", _field(value, "ig.avg()"), distinct=False))
 
 
 def min_(value: T, /) -> T:
-    """The smallest value of a field in a group, None where it is null everywhere."""
+    """The smallest value of a field in a group, None where it is null everywhere.
+
+    >>> await people.where().select(lambda p: ig.min_(p.name)).all()
+    ['Ann']
+    """
     return cast("T", Recorded(aggregated("MIN", _field(value, "ig.min_()"), distinct=False)))
 
 
 def max_(value: T, /) -> T:
-    """The largest value of a field in a group, None where it is null everywhere."""
+    """The largest value of a field in a group, None where it is null everywhere.
+
+    >>> await people.where().select(lambda p: (ig.max_(p.age), ig.max_(p.name))).all()
+    [(41, 'Dan')]
+    """
     return cast("T", Recorded(aggregated("MAX", _field(value, "ig.max_()"), distinct=False)))
 
 

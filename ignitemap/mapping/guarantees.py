@@ -20,7 +20,11 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Guarantees:
-    """The settings of a cache that decide what survives. Whether it persists to disk, a thin client can't see."""
+    """The settings of a cache that decide what survives. Whether it persists to disk, a thin client can't see.
+
+    >>> print(await cache.guarantees())
+    partitioned, atomic; copies: 2, on as many nodes; ...
+    """
 
     mode: CacheMode
     backups: int
@@ -35,21 +39,34 @@ class Guarantees:
 
     @property
     def copies(self) -> str:
-        """How many copies of an entry the cluster keeps, in words."""
+        """How many copies of an entry the cluster keeps, in words.
+
+        >>> (await cache.guarantees()).copies
+        '2, on as many nodes'
+        """
         if self.mode is CacheMode.REPLICATED:
             return "one on every node"
         return "one" if self.backups == 0 else f"{self.backups + 1}, on as many nodes"
 
     @property
     def survives_one_node(self) -> bool:
-        """Whether every acknowledged write is still there after any one node is lost, without help from its disk."""
+        """Whether every acknowledged write is still there after any one node is lost, without help from its disk.
+
+        >>> fast = await client.cache("fast", int, str, durability="fast")
+        >>> (await fast.guarantees()).survives_one_node
+        False
+        """
         return self.write_sync is WriteSynchronizationMode.FULL_SYNC and (
             self.mode is CacheMode.REPLICATED or self.backups > 0
         )
 
     @property
     def acknowledged_write(self) -> str:
-        """Whether an acknowledged write survives the loss of one node, in words."""
+        """Whether an acknowledged write survives the loss of one node, in words.
+
+        >>> (await cache.guarantees()).acknowledged_write
+        'yes: all copies have a write before it is acknowledged...'
+        """
         if self.mode is CacheMode.PARTITIONED and self.backups == 0:
             return (
                 "no: an acknowledged write is lost with the node that has its only copy, unless that node persists it"

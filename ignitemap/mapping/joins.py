@@ -47,9 +47,11 @@ STAND_INS: Final[Mapping[Kind, Any]] = {
 class JoinQuery(RowQuery[T], Generic[T, *Ts]):
     """Entries of several caches that belong together, made by `Cache.join` and `Cache.left_join`.
 
-        found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Graz")
-        pairs = await found.all()
-        names = await found.select(lambda p, c: (p.name, c.name)).all()
+    >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Linz")
+    >>> await found.all()
+    [(Person(id=2, name='Ben', age=30, city_id=2, nick=None), City(id=2, name='Linz'))]
+    >>> await found.select(lambda p, c: (p.name, c.name)).all()
+    [('Ben', 'Linz')]
 
     A row is a tuple of the caches' values, unless `select` says more. Each step gives a new query and leaves the old one
     as it is; lambdas have an argument for each cache, in the order in which they were joined. Rows are read, and
@@ -64,33 +66,70 @@ class JoinQuery(RowQuery[T], Generic[T, *Ts]):
     def join(
         self: "JoinQuery[tuple[*Rs], *Ts]", other: "Cache[Any, W]", *, on: Callable[[*Ts, W], bool]
     ) -> "JoinQuery[tuple[*Rs, W], *Ts, W]":
-        """The same query joined to one more cache; `on` has an argument for it, too. Raises as of `Cache.join`."""
+        """The same query joined to one more cache; `on` has an argument for it, too. Raises as of `Cache.join`.
+
+        >>> pairs = people.join(people, on=lambda p, q: p.age == q.age).where(lambda p, q: p.id < q.id)
+        >>> three = pairs.join(cities, on=lambda p, q, c: p.city_id == c.id)
+        >>> await three.select(lambda p, q, c: (p.name, q.name, c.name)).all()
+        [('Ben', 'Dan', 'Linz')]
+        """
         return cast("JoinQuery[tuple[*Rs, W], *Ts, W]", self._joined(other, on, optional=False))
 
     def left_join(
         self: "JoinQuery[tuple[*Rs], *Ts]", other: "Cache[Any, W]", *, on: Callable[[*Ts, W], bool]
     ) -> "JoinQuery[tuple[*Rs, W | None], *Ts, W]":
-        """As `join`; a row that has no entry in the other cache has None in its place."""
+        """As `join`; a row that has no entry in the other cache has None in its place.
+
+        >>> pairs = people.join(people, on=lambda p, q: p.age == q.age).where(lambda p, q: p.id < q.id)
+        >>> three = pairs.left_join(cities, on=lambda p, q, c: q.city_id == c.id)
+        >>> await three.select(lambda p, q, c: (p.name, q.name, ig.maybe(c.name))).all()
+        [('Ben', 'Dan', None)]
+        """
         return cast("JoinQuery[tuple[*Rs, W | None], *Ts, W]", self._joined(other, on, optional=True))
 
     def where(self, *conditions: Callable[[*Ts], bool]) -> "JoinQuery[T, *Ts]":
-        """The same query with further conditions, all of which have to be met. Raises QueryError."""
+        """The same query with further conditions, all of which have to be met. Raises QueryError.
+
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id)
+        >>> await found.where(lambda p, c: (c.name == "Graz") & (p.age > 18)).count()
+        1
+        """
         return self._filtered(conditions)
 
     def order_by(self, field: Callable[[*Ts], object], *, desc: bool = False) -> "JoinQuery[T, *Ts]":
-        """The same query in the order of a field, or of several in a tuple. As of `CacheQuery.order_by`."""
+        """The same query in the order of a field, or of several in a tuple. As of `CacheQuery.order_by`.
+
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id)
+        >>> await found.order_by(lambda p, c: (c.name, p.age)).select(lambda p, c: p.name).all()
+        ['Cleo', 'Ann', 'Ben']
+        """
         return self._ordered(field, desc=desc)
 
     def select(self, fields: Callable[[*Ts], R]) -> "JoinQuery[R, *Ts]":
-        """The same query with other rows: fields, expressions or whole values, one or a tuple. Raises QueryError."""
+        """The same query with other rows: fields, expressions or whole values, one or a tuple. Raises QueryError.
+
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id)
+        >>> sorted(await found.select(lambda p, c: (c.name, p.name)).all())
+        [('Graz', 'Ann'), ('Graz', 'Cleo'), ('Linz', 'Ben')]
+        """
         return cast("JoinQuery[R, *Ts]", self._selected(fields))
 
     def group_by(self, fields: Callable[[*Ts], R]) -> "JoinQuery[R, *Ts]":
-        """Groups of rows that have the same fields. As of `CacheQuery.group_by`."""
+        """Groups of rows that have the same fields. As of `CacheQuery.group_by`.
+
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id).group_by(lambda p, c: c.name)
+        >>> sorted(await found.select(lambda p, c: (c.name, ig.count())).all())
+        [('Graz', 2), ('Linz', 1)]
+        """
         return cast("JoinQuery[R, *Ts]", self._grouped(fields))
 
     def having(self, condition_of_group: Callable[[*Ts], bool]) -> "JoinQuery[T, *Ts]":
-        """The same groups, those that meet a condition. Raises QueryError."""
+        """The same groups, those that meet a condition. Raises QueryError.
+
+        >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id).group_by(lambda p, c: c.name)
+        >>> await found.having(lambda p, c: ig.count() > 1).all()
+        ['Graz']
+        """
         return self._with_groups(condition_of_group)
 
     def _joined(self, other: "Cache[Any, Any]", on: Any, *, optional: bool) -> Any:

@@ -158,11 +158,19 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
     # --- building ---------------------------------------------------------------------------------------------------
 
     def limit(self, count: int) -> Self:
-        """The same query with at most so many rows."""
+        """The same query with at most so many rows.
+
+        >>> [p.name for p in await people.where().order_by(lambda p: p.name).limit(2).all()]
+        ['Ann', 'Ben']
+        """
         return self._with(limit=_not_negative(count, "limit"))
 
     def offset(self, count: int) -> Self:
-        """The same query without its first rows."""
+        """The same query without its first rows.
+
+        >>> [p.name for p in await people.where().order_by(lambda p: p.name).offset(2).all()]
+        ['Cleo', 'Dan']
+        """
         return self._with(offset=_not_negative(count, "offset"))
 
     def _filtered(self, conditions: Iterable[Any]) -> Self:
@@ -225,12 +233,20 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
 
     @property
     def sql(self) -> str:
-        """The statement that reads the rows. Raises QueryError where the cache is scanned."""
+        """The statement that reads the rows. Raises QueryError where the cache is scanned.
+
+        >>> people.where(lambda p: p.age > 30).select(lambda p: p.name).sql
+        'SELECT ... WHERE ... > ?'
+        """
         return str(self._statement())
 
     @property
     def params(self) -> tuple[Any, ...]:
-        """The values of the ``?`` in the statement. Raises QueryError where the cache is scanned."""
+        """The values of the ``?`` in the statement. Raises QueryError where the cache is scanned.
+
+        >>> people.where(lambda p: p.age > 30).params
+        (30,)
+        """
         return tuple(constant.value for constant in self._statement().constants)
 
     def _statement(self) -> Statement:
@@ -276,7 +292,11 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def pages(self) -> AsyncGenerator[list[T], None]:
-        """The rows as they arrive, a list at a time."""
+        """The rows as they arrive, a list at a time.
+
+        >>> [len(page) async for page in people.where().pages()]
+        [4]
+        """
         if self._source.table is not None:
             try:
                 async with aclosing(self._run(self._statement(), self._types())) as pages:
@@ -291,7 +311,11 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
                 yield page
 
     async def all(self) -> list[T]:
-        """All rows, in memory."""
+        """All rows, in memory.
+
+        >>> await people.where(lambda p: p.age > 40).all()
+        [Person(id=1, name='Ann', age=41, city_id=1, nick='a')]
+        """
         return await self.to_list()
 
     @overload
@@ -299,7 +323,11 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
     @overload
     async def first(self, default: D) -> T | D: ...
     async def first(self, default: D | None = None) -> T | D | None:
-        """The first row; `default` when there is none."""
+        """The first row; `default` when there is none.
+
+        >>> await people.where(lambda p: p.age > 100).first("nobody")
+        'nobody'
+        """
         rows = await self._at_most(1)
         return rows[0] if rows else default
 
@@ -309,6 +337,12 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
         Raises:
             KeyError: There is none.
             QueryError: There are several.
+
+        >>> (await people.where(lambda p: p.name == "Ann").one()).age
+        41
+        >>> await people.where(lambda p: p.age == 30).one()
+        Traceback (most recent call last):
+        QueryError: ...
         """
         found = await self._only(MISSING)
         if found is MISSING:
@@ -320,12 +354,19 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
 
         Raises:
             QueryError: There are several.
+
+        >>> print(await people.where(lambda p: p.name == "Zoe").one_or_none())
+        None
         """
         found: T | None = await self._only(None)
         return found
 
     async def count(self) -> int:
-        """How many rows there are, counted on the server; of groups, by fetching them."""
+        """How many rows there are, counted on the server; of groups, by fetching them.
+
+        >>> await people.where(lambda p: p.age == 30).count()
+        2
+        """
         plan = self._plan
         if self._source.table is None or plan.grouped:
             return await super().count()
@@ -339,7 +380,11 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
         return total if plan.limit is None else min(total, plan.limit)
 
     async def exists(self) -> bool:
-        """Whether there is any row."""
+        """Whether there is any row.
+
+        >>> await people.where(lambda p: p.age > 100).exists()
+        False
+        """
         plan = self._plan
         if self._source.table is not None and not plan.grouped and plan.limit != 0:
             made = Statement()
@@ -351,7 +396,13 @@ class RowQuery(AsyncView[T], ABC, Generic[T]):
         return bool(await self._at_most(1))
 
     async def aclose(self) -> None:
-        """Close the cursors that iterations still hold. May be called again."""
+        """Close the cursors that iterations still hold. May be called again.
+
+        >>> everybody = people.where()
+        >>> async for person in everybody:
+        ...     break
+        >>> await everybody.aclose()
+        """
         while self._cursors:
             await self._cursors.pop().aclose()
 
@@ -500,8 +551,9 @@ def _without_column(source: Source, column: Column) -> SchemaConflictError:
 class CacheQuery(RowQuery[T], Generic[V, T]):
     """Entries of a cache that meet conditions, made by `Cache.where`; nothing is asked for before a row is.
 
-        adults = people.where(lambda p: p.age >= 18).order_by(lambda p: p.name)
-        names = await adults.select(lambda p: p.name).all()
+    >>> adults = people.where(lambda p: p.age >= 18).order_by(lambda p: p.name)
+    >>> await adults.select(lambda p: p.name).all()
+    ['Ann', 'Ben', 'Dan']
 
     Each step gives a new query and leaves the old one as it is. Conditions follow SQL: what is compared with a null
     field is neither true nor false, and `ig.not_` of it isn't either, so the entry is left out both ways.
@@ -514,13 +566,22 @@ class CacheQuery(RowQuery[T], Generic[V, T]):
     __slots__ = ()
 
     def where(self, *conditions: Callable[[V], bool]) -> "CacheQuery[V, T]":
-        """The same query with further conditions, all of which have to be met. Raises QueryError."""
+        """The same query with further conditions, all of which have to be met. Raises QueryError.
+
+        >>> adults = people.where(lambda p: p.age >= 18)
+        >>> await adults.where(lambda p: p.city_id == 1).count()
+        1
+        """
         return self._filtered(conditions)
 
     def order_by(self, field: Callable[[V], object], *, desc: bool = False) -> "CacheQuery[V, T]":
         """The same query in the order of a field, or of several in a tuple; a later call orders what is still equal.
 
         Null is the smallest. Texts are ordered by their UTF-16 units. Raises QueryError for what has no order.
+
+        >>> oldest = people.where().order_by(lambda p: p.age, desc=True).order_by(lambda p: p.name)
+        >>> await oldest.select(lambda p: p.name).all()
+        ['Ann', 'Ben', 'Dan', 'Cleo']
         """
         return self._ordered(field, desc=desc)
 
@@ -528,20 +589,29 @@ class CacheQuery(RowQuery[T], Generic[V, T]):
         """The same query with other rows: ``lambda p: (p.a, p.b)`` gives tuples, ``lambda p: p.a`` plain values.
 
         A field that an object in the cluster lacks is None. Raises QueryError.
+
+        >>> await people.where(lambda p: p.id < 3).order_by(lambda p: p.id).select(lambda p: (p.name, p.age + 1)).all()
+        [('Ann', 42), ('Ben', 31)]
         """
         return cast("CacheQuery[V, R]", self._selected(fields))
 
     def group_by(self, fields: Callable[[V], R]) -> "CacheQuery[V, R]":
         """Groups of entries that have the same fields. A row is those fields, unless `select` says more.
 
-            people.where().group_by(lambda p: p.city).select(lambda p: (p.city, ig.count(), ig.avg(p.age)))
+        >>> cities = people.where().group_by(lambda p: p.city_id)
+        >>> sorted(await cities.select(lambda p: (p.city_id, ig.count(), ig.avg(p.age))).all())
+        [(1, 2, 29.0), (2, 1, 30.0), (3, 1, 30.0)]
 
         Raises QueryError for a cache that has to be scanned.
         """
         return cast("CacheQuery[V, R]", self._grouped(fields))
 
     def having(self, condition_of_group: Callable[[V], bool]) -> "CacheQuery[V, T]":
-        """The same groups, those that meet a condition: ``lambda p: ig.count() > 3``. Raises QueryError."""
+        """The same groups, those that meet a condition: ``lambda p: ig.count() > 3``. Raises QueryError.
+
+        >>> await people.where().group_by(lambda p: p.city_id).having(lambda p: ig.count() > 1).all()
+        [1]
+        """
         return self._with_groups(condition_of_group)
 
     # --- changing ---------------------------------------------------------------------------------------------------
@@ -551,6 +621,9 @@ class CacheQuery(RowQuery[T], Generic[V, T]):
 
         Raises:
             QueryError: The query has more than conditions, or the cache has no query metadata.
+
+        >>> await people.where(lambda p: p.age < 18).delete()
+        1
         """
         self._check_only_conditions("delete")
         made = Statement()
@@ -561,7 +634,8 @@ class CacheQuery(RowQuery[T], Generic[V, T]):
     async def update(self, **changes: Any) -> int:
         """Change fields of the entries that meet the conditions; how many. Not atomic, never repeated by itself.
 
-            await people.where(lambda p: p.city == "Graz").update(zip="8010", visits=lambda p: p.visits + 1)
+        >>> await people.where(lambda p: p.city_id == 1).update(nick="x", age=lambda p: p.age + 1)
+        2
 
         Args:
             changes: The new value of each field, or a lambda that computes it.
@@ -700,7 +774,12 @@ def _read_sum(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
 
 
 class IndexEntries(ItemsView[K, V], Generic[K, V]):
-    """The (key, value) pairs that an index query finds, in the order of the index; made by `Cache.index_query`."""
+    """The (key, value) pairs that an index query finds, in the order of the index; made by `Cache.index_query`.
+
+    >>> entries = people.index_query(None, ig.ge(ig.col("age"), 40))
+    >>> [(key, person.name) async for key, person in entries]
+    [(1, 'Ann')]
+    """
 
     __slots__ = ("_cursors", "_request", "_source")
 
@@ -713,7 +792,11 @@ class IndexEntries(ItemsView[K, V], Generic[K, V]):
         return f"<IndexEntries of {self._source.cache.name!r}>"
 
     async def pages(self) -> AsyncGenerator[list[tuple[K, V]], None]:
-        """The entries as they arrive, a list at a time."""
+        """The entries as they arrive, a list at a time.
+
+        >>> [len(page) async for page in people.index_query(None, ig.gt(ig.col("age"), 0)).pages()]
+        [4]
+        """
         source, request = self._source, self._request
         cache = source.cache
         left = request.limit or sys.maxsize  # which a server before INDEX_QUERY_LIMIT does not know of
@@ -743,7 +826,13 @@ class IndexEntries(ItemsView[K, V], Generic[K, V]):
             self._cursors.discard(cursor)
 
     async def aclose(self) -> None:
-        """Close the cursors that iterations still hold. May be called again."""
+        """Close the cursors that iterations still hold. May be called again.
+
+        >>> entries = people.index_query(None, ig.gt(ig.col("age"), 0))
+        >>> await entries.first() is not None
+        True
+        >>> await entries.aclose()
+        """
         while self._cursors:
             await self._cursors.pop().aclose()
 

@@ -30,7 +30,12 @@ _QUERY: Final = re.compile(  # behind space, brackets and comments
 
 
 class Column(NamedTuple):
-    """A column of an answer: its name and its SQL type, None where no value shows it."""
+    """A column of an answer: its name and its SQL type, None where no value shows it.
+
+    >>> rows = await client.sql("SELECT name FROM Person", schema=people.name)
+    >>> rows.columns
+    (Column(name='NAME', type='VARCHAR'),)
+    """
 
     name: str
     type: str | None
@@ -41,6 +46,10 @@ class Row(tuple[Any, ...]):
 
     A tuple without its methods: columns may be named ``count`` or ``index``. The rows of one shape are of a subclass of
     their own, which has the names, so that a row takes no more time and memory than its tuple.
+
+    >>> (row,) = await client.sql("SELECT name, age FROM Person WHERE age > 40", schema=people.name)
+    >>> row.name, row["AGE"], row[0]
+    ('Ann', 41, 'Ann')
     """
 
     __slots__ = ()
@@ -68,12 +77,22 @@ class Row(tuple[Any, ...]):
 
     @property
     def count(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # a column, if it is one's name
-        """The column of that name."""
+        """The column of that name.
+
+        >>> (row,) = await client.sql('SELECT 3 AS "COUNT"')
+        >>> row.count
+        3
+        """
         return self.__getattr__("count")
 
     @property
     def index(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
-        """The column of that name."""
+        """The column of that name.
+
+        >>> (row,) = await client.sql('SELECT 3 AS "INDEX"')
+        >>> row.index
+        3
+        """
         return self.__getattr__("index")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -83,7 +102,12 @@ class Row(tuple[Any, ...]):
         return f"Row({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The values by the names of their columns."""
+        """The values by the names of their columns.
+
+        >>> (row,) = await client.sql("SELECT 1 AS a, 'x' AS b")
+        >>> row.to_dict()
+        {'A': 1, 'B': 'x'}
+        """
         return dict(zip(self._names, self, strict=True))
 
 
@@ -103,7 +127,14 @@ def _row_of(columns: tuple[str, ...], values: tuple[Any, ...]) -> Row:
 
 
 class Rows(Sequence[Row]):
-    """All rows of an answer. For DML and DDL ``affected`` is the number of rows that were changed, and there are none."""
+    """All rows of an answer. For DML and DDL ``affected`` is the number of rows that were changed, and there are none.
+
+    >>> rows = await client.sql("SELECT name, age FROM Person ORDER BY name LIMIT 2", schema=people.name)
+    >>> [row.name for row in rows], [column.name for column in rows.columns]
+    (['Ann', 'Ben'], ['NAME', 'AGE'])
+    >>> (await client.sql("DELETE FROM Person WHERE age < 18", schema=people.name)).affected
+    1
+    """
 
     def __init__(
         self, columns: Sequence[Column], rows: Sequence[Row], affected: int | None, reader: ModelReader
@@ -133,6 +164,10 @@ class Rows(Sequence[Row]):
             QueryError: A field without a default has no column or a NULL; a column belongs to no field; a value is of
                 another type than its field. A statement that is no query has no rows.
             ModelError: A class that is no model has a field of a type that models can't have.
+
+        >>> rows = await client.sql("SELECT _key AS id, name FROM Person WHERE age > 40", schema=people.name)
+        >>> rows.into(Person)
+        [Person(id=1, name='Ann', age=0, city_id=1, nick=None)]
         """
         if self.affected is not None:
             raise _no_rows()
@@ -146,11 +181,10 @@ class Rows(Sequence[Row]):
 class Query:
     """A statement that is about to run: ``await`` it for `Rows`, or stream it.
 
-    Streaming::
-
-        async with client.sql("select name, age from Person where age > ?", 30) as rows:
-            async for row in rows:
-                print(row.name)
+    >>> async with client.sql("SELECT name FROM Person WHERE age > ?", 40, schema=people.name) as rows:
+    ...     async for row in rows:
+    ...         print(row.name)
+    Ann
     """
 
     def __init__(self, statement: str, make_cursor: Callable[[], AioSqlFieldsCursor], reader: ModelReader) -> None:
@@ -176,7 +210,9 @@ class Query:
     def into(self, model: type[T]) -> "ModelQuery[T]":
         """The same query with rows that are objects of a class; as `Rows.into`. Await or stream it.
 
-        people = await client.sql("select id, name from Person where age > ?", 30).into(Person)
+        >>> query = client.sql("SELECT _key AS id, name FROM Person WHERE age > ?", 40, schema=people.name)
+        >>> await query.into(Person)
+        [Person(id=1, name='Ann', age=0, city_id=1, nick=None)]
         """
         return ModelQuery(self, model, self._reader)
 
@@ -202,13 +238,23 @@ class Query:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns, inside the ``async with`` block. Their types are those of the first page."""
+        """The columns, inside the ``async with`` block. Their types are those of the first page.
+
+        >>> async with client.sql("SELECT name FROM Person", schema=people.name) as rows:
+        ...     print(rows.columns)
+        (Column(name='NAME', type='VARCHAR'),)
+        """
         cursor = self._opened("look at the columns of a query")
         return () if self._affected(cursor) is not None else tuple(_columns(cursor, cursor.first_page))
 
     @property
     def affected(self) -> int | None:
-        """How many rows DML or DDL has changed, inside the ``async with`` block; None for a query."""
+        """How many rows DML or DDL has changed, inside the ``async with`` block; None for a query.
+
+        >>> async with client.sql("DELETE FROM Person WHERE age < ?", 18, schema=people.name) as rows:
+        ...     print(rows.affected)
+        1
+        """
         return self._affected(self._opened("look at what a statement has changed"))
 
     def _opened(self, what: str) -> AioSqlFieldsCursor:
@@ -226,7 +272,13 @@ class Query:
 
 
 class ModelQuery(Generic[T]):
-    """A query whose rows are objects: ``await`` it for a list, or stream it in ``async with``. Made by `Query.into`."""
+    """A query whose rows are objects: ``await`` it for a list, or stream it in ``async with``. Made by `Query.into`.
+
+    >>> query = client.sql("SELECT _key AS id, name FROM Person", schema=people.name).into(Person)
+    >>> async with query as everybody:
+    ...     print(sorted([person.name async for person in everybody]))
+    ['Ann', 'Ben', 'Cleo', 'Dan']
+    """
 
     def __init__(self, query: Query, model: type[T], reader: ModelReader) -> None:
         self._query = query

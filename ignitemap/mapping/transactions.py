@@ -86,10 +86,11 @@ class TransactionOptions:
 class Transaction:
     """A transaction over the transactional caches of a cluster, made by `Client.transaction`.
 
-        async with client.transaction() as tx:
-            ann = await accounts["ann"]
-            await accounts.set("ann", ann - 10)
-            await accounts.modify("ben", lambda balance: balance + 10)
+    >>> async with client.transaction() as tx:
+    ...     ann = await accounts["ann"]
+    ...     await accounts.set("ann", ann - 10)
+    ...     await accounts.modify("ben", lambda balance: balance + 10)
+    60
 
     All of the block is applied where it ends well, and nothing where an exception leaves it. Every operation of the task
     that called `Client.transaction` is part of it, on all caches of the client. Other tasks are refused with
@@ -114,20 +115,33 @@ class Transaction:
 
     @property
     def label(self) -> str | None:
-        """The name under which the cluster lists it."""
+        """The name under which the cluster lists it.
+
+        >>> client.transaction(label="transfer").label
+        'transfer'
+        """
         return self._transaction.label
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, one way or the other.
+
+        >>> async with client.transaction() as tx:
+        ...     print(tx.closed)
+        False
+        >>> tx.closed
+        True
+        """
         return self._transaction.closed
 
     def bind(self, cache: Cache[K, V]) -> Cache[K, V]:
         """A view of a cache whose operations are part of this transaction, whatever task they come from.
 
-            async with client.transaction() as tx, asyncio.TaskGroup() as tasks:
-                for name in names:
-                    tasks.create_task(tx.bind(accounts).set(name, 0))
+        >>> async with client.transaction() as tx, asyncio.TaskGroup() as tasks:
+        ...     for name in ("ann", "ben"):
+        ...         task = tasks.create_task(tx.bind(accounts).set(name, 0))
+        >>> await accounts.get_many(["ann", "ben"])
+        {'ann': 0, 'ben': 0}
 
         They wait for each other, and have to be over when the block ends: a commit with an operation under way is a
         TransactionError.
@@ -147,6 +161,12 @@ class Transaction:
 
         Raises what leaving the block raises, and TransactionError: called by another task than the owner's, after a
         rollback, or when a write in the transaction has no answer, so that it can only be rolled back.
+
+        >>> async with client.transaction() as tx:
+        ...     await accounts.set("ann", 0)
+        ...     await tx.commit()
+        >>> await accounts["ann"]
+        0
         """
         await self._transaction.commit()
 
@@ -156,6 +176,12 @@ class Transaction:
         Does nothing when it was rolled back before. Raises TransactionError after a commit, and when called by another
         task than the owner's; OutcomeUnknownError or NotSentError when the node doesn't answer: it rolls back at the
         transaction's timeout, or with the connection.
+
+        >>> async with client.transaction() as tx:
+        ...     await accounts.set("ann", 0)
+        ...     await tx.rollback()
+        >>> await accounts["ann"]
+        100
         """
         transaction = self._transaction
         if transaction.owner is not asyncio.current_task():
@@ -208,7 +234,12 @@ class Transaction:
 
 
 class Attempt:
-    """One try of `Client.transactions`: ``async with attempt as tx``."""
+    """One try of `Client.transactions`: ``async with attempt as tx``.
+
+    >>> async for attempt in client.transactions():
+    ...     async with attempt as tx:
+    ...         await accounts.set("ann", 0)
+    """
 
     def __init__(self, transaction: Transaction, number: int, attempts: int) -> None:
         self._transaction = transaction
@@ -244,7 +275,7 @@ class Attempt:
         return self.failure is not None
 
     def over(self) -> None:
-        """The loop has gone on: operations of the task run outside again."""
+        """Not for users: the loop has gone on: operations of the task run outside again."""
         self.failed_at_commit = False
         self._transaction.leave()
 
@@ -254,7 +285,15 @@ class Attempt:
 
 
 class Attempts:
-    """The attempts of `Client.transactions`, one after the other until one ends well."""
+    """The attempts of `Client.transactions`, one after the other until one ends well.
+
+    >>> with node.faults.fail("CachePut", message="Failed to acquire lock within provided timeout", times=1):
+    ...     async for attempt in client.transactions(attempts=2):
+    ...         async with attempt:
+    ...             await accounts.set("ann", 0)
+    >>> await accounts["ann"]
+    0
+    """
 
     def __init__(self, client: "AioClient", options: TransactionOptions, attempts: int) -> None:
         self._client = client

@@ -29,9 +29,12 @@ OnError = Literal["raise", "yield"]
 class Undecodable:
     """What a view with `on_error="yield"` gives for an entry that can't be read.
 
-        async for item in cache.items(on_error="yield"):
-            if isinstance(item, ig.Undecodable):
-                print(item.key, item.error)
+    >>> await cache.set(1, "Ann")
+    >>> ages = await client.cache("cache", int, int)
+    >>> async for item in ages.items(on_error="yield"):
+    ...     if isinstance(item, ig.Undecodable):
+    ...         print(item.key, type(item.error).__name__)
+    1 DecodeError
 
     Attributes:
         key: The entry's key; None where it is the key that can't be read.
@@ -73,6 +76,11 @@ class CacheView(AsyncView[T], Generic[T]):
     Every iteration is a scan of its own with a cursor on a server. A cursor is closed when its iteration ends, fails or
     is cancelled, and with the view. A plain `async for` that is left early keeps its cursor until Python finalises the
     loop's generator, soon but not at once; in `async with` it is closed where the block ends.
+
+    >>> await cache.update({1: "Ann", 2: "Ben"})
+    >>> async with cache.keys() as keys:
+    ...     async for key in keys:
+    ...         break
     """
 
     __slots__ = ("_cache", "_cursors", "_part", "_scan")
@@ -97,6 +105,10 @@ class CacheView(AsyncView[T], Generic[T]):
                 whole page can't be, since where its entries end can't be told.
             RuntimeError: The view was closed meanwhile.
             IgniteMapError: As any operation; what was seen before stays valid.
+
+        >>> await cache.update({1: "Ann", 2: "Ben", 3: "Cleo"})
+        >>> [len(page) async for page in cache.keys(page_size=2).pages()]
+        [2, 1]
         """
         scan = self._scan
         part = self._part
@@ -147,13 +159,24 @@ class CacheView(AsyncView[T], Generic[T]):
         return items, None
 
     async def aclose(self) -> None:
-        """Close the cursors that iterations still hold. May be called again."""
+        """Close the cursors that iterations still hold. May be called again.
+
+        >>> keys = cache.keys()
+        >>> await keys.to_list()
+        []
+        >>> await keys.aclose()
+        """
         while self._cursors:
             await self._cursors.pop().aclose()
 
 
 class CacheItems(CacheView[tuple[K, V]], ItemsView[K, V], Generic[K, V]):
-    """The (key, value) pairs of a cache."""
+    """The (key, value) pairs of a cache.
+
+    >>> await cache.set(1, "Ann")
+    >>> await cache.items().first()
+    (1, 'Ann')
+    """
 
     __slots__ = ()
 
@@ -162,6 +185,10 @@ class CacheItems(CacheView[tuple[K, V]], ItemsView[K, V], Generic[K, V]):
 
         Raises:
             DecodeError: As of `pages`, and where so many keys share a hash code that it can't be chance.
+
+        >>> await cache.set(1, "Ann")
+        >>> await cache.items().to_dict()
+        {1: 'Ann'}
         """
         pairs = await self.to_list()
         check_hashes([key for key, _ in pairs])

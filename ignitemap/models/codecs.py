@@ -406,7 +406,7 @@ def _make_decoder(
     """Generate a decoder of what stands where the model is declared; it starts at the type code."""
     name = f"decode_{schema.cls.__name__}"
     (schema_id,) = known.schemas
-    other = _make_checked_decoder(schema, _make_footer_decoder(schema, fields, known, joined=joined))
+    other = _make_checked_decoder(schema, _make_footer_decoder(schema, fields, known, key_class, joined=joined))
     if not fields:
         return other
     more = ", key" if joined else ""
@@ -588,7 +588,7 @@ def _key_parts(schema: Schema) -> list[str]:
 
 
 def _make_footer_decoder(
-    schema: Schema, fields: Sequence[ModelField], known: BinaryType, *, joined: bool
+    schema: Schema, fields: Sequence[ModelField], known: BinaryType, key_class: type | None, *, joined: bool
 ) -> Callable[..., tuple[Any, int]]:
     """The decoder for objects of other schemas: by the footer's offsets, defaults for what is missing."""
     ids = {id(field): [field_id(name) for name in (field.name, *field.options.aliases)] for field in schema.fields}
@@ -618,6 +618,8 @@ def _make_footer_decoder(
         return value
 
     def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any) -> tuple[Any, int]:
+        if key and key_class is not None and key[0].__class__ is tuple:
+            key = (key_class(*key[0]),)
         header = parse_header(buf, start)
         if header.type_id != known.id:
             raise DecodeError(f"expected {schema.type_name}, the cluster has {_type_name(codecs, header.type_id)}")
@@ -636,7 +638,7 @@ def _make_footer_decoder(
         later: dict[str, Any] = {}
         for field in schema.fields:
             if joined and field.options.key:
-                value = key[0] if len(schema.key_fields) == 1 else getattr(key[0], field.attribute)
+                value = key[0] if key_class is None else getattr(key[0], field.attribute)
             else:
                 value = read_field(codecs, buf, start, spans, field)
                 if value is attrs.NOTHING:

@@ -17,6 +17,10 @@ def evolve(obj: T, /, **changes: Any) -> T:
 
     ``attrs.evolve`` for attrs classes and ``dataclasses.replace`` for dataclasses, with a signature that type
     checkers accept for both. Raises ModelError for any other object, TypeError for a field that the class lacks.
+
+    >>> ann = await people[1]
+    >>> ig.evolve(ann, age=42).age
+    42
     """
     cls = type(obj)
     if attrs.has(cls):

@@ -49,7 +49,16 @@ Char = Annotated[str, CHAR]
 
 
 class Array:
-    """Marks a list as an array: ``Annotated[list[float], ig.Array]`` is a double[] in Ignite."""
+    """Marks a list as an array: ``Annotated[list[float], ig.Array]`` is a double[] in Ignite.
+
+    >>> @ig.model
+    ... class Track:
+    ...     heights: Annotated[list[float], ig.Array]
+    >>> tracks = await client.cache("tracks", int, Track)
+    >>> await tracks.set(1, Track([612.0, 655.5]))
+    >>> await tracks[1]
+    Track(heights=[612.0, 655.5])
+    """
 
 
 @attrs.frozen
@@ -59,6 +68,16 @@ class Index:
     ``descending`` is the order in which this field is sorted. ``inline_size`` is how many bytes of the indexed values
     lie in the index itself, -1 leaves it to the server. ``fulltext`` makes an index of the words of a text; neither SQL
     nor a thin client can ask it, only a program in the cluster, by Java's TextQuery.
+
+    >>> @ig.model
+    ... class Shop:
+    ...     id: int = ig.key()
+    ...     city: str = ig.field(index=ig.Index("by_city_street", order=0))
+    ...     street: str = ig.field(index=ig.Index("by_city_street", order=1))
+    >>> shops = await client.cache(Shop)
+    >>> await shops.save(Shop(1, "Graz", "Sporgasse"))
+    >>> await shops.index_query("by_city_street", ig.eq(ig.col("city"), "Graz")).first()
+    (1, Shop(id=1, city='Graz', street='Sporgasse'))
     """
 
     name: str | None = None
@@ -99,6 +118,15 @@ def sql(*, precision: int = -1, scale: int = -1, not_null: bool = False, default
         not_null: Refuse null, whoever writes it.
         default: What an SQL INSERT stores that leaves the column out. Objects that Python writes have the class's own
             default.
+
+    >>> @ig.model
+    ... class Ticket:
+    ...     id: int = ig.key()
+    ...     price: Annotated[Decimal, ig.sql(precision=5, scale=2)]
+    >>> tickets = await client.cache(Ticket)
+    >>> await tickets.save(Ticket(1, Decimal("12.50")))
+    >>> await tickets[1]
+    Ticket(id=1, price=Decimal('12.50'))
     """
     return SqlColumn(precision, scale, not_null, default)
 
@@ -145,6 +173,14 @@ def field(
     ``name`` is its name in Ignite, ``aliases`` are names it is read under too, ``index`` makes an SQL index,
     ``affinity`` marks the affinity key field of a key model. ``more`` is what ``attrs.field`` takes: ``default``,
     ``factory``, ``validator``, ``converter``, ``kw_only`` ….
+
+    >>> @ig.model
+    ... class Book:
+    ...     isbn: str = ig.key()
+    ...     title: str = ig.field(index=True)
+    ...     words: set[str] = ig.field(factory=set, name="keywords")
+    >>> Book("3-16-148410-0", "Ferry")
+    Book(isbn='3-16-148410-0', title='Ferry', words=set())
     """
     if isinstance(aliases, str):
         raise ModelError("aliases is a sequence of names, not one str")
@@ -162,6 +198,16 @@ def key(*, in_value: bool = False, name: str | None = None, affinity: bool = Fal
     """A field that lives in the cache key. Several make a composite key.
 
     With ``in_value`` the value holds it too; the key wins when they differ. ``more`` is what ``attrs.field`` takes.
+
+    >>> @ig.model
+    ... class Seat:
+    ...     row: int = ig.key()
+    ...     number: int = ig.key()
+    ...     taken: bool = False
+    >>> seats = await client.cache(Seat)
+    >>> await seats.save(Seat(3, 14, taken=True))
+    >>> await seats[3, 14]
+    Seat(row=3, number=14, taken=True)
     """
     options = FieldOptions(key=True, in_value=in_value, name=name, affinity=affinity)
     return attrs.field(metadata={METADATA: options, **more.pop("metadata", {})}, **more)

@@ -298,7 +298,20 @@ class _Attribute:
 
 
 class Registry:
-    """Models and enums of one program, or of one part of it. ``ig.model`` uses a default one."""
+    """Models and enums of one program, or of one part of it. ``ig.model`` uses a default one.
+
+    >>> registry = ig.Registry()
+    >>> @ig.model(registry=registry)
+    ... class Pet:
+    ...     name: str
+    >>> async with ig.connect(node.url, registry=registry) as client:
+    ...     pets = await client.cache("pets", int, Pet)
+    ...     await pets.set(1, Pet("Rex"))
+    ...     await pets[1]
+    Pet(name='Rex')
+    >>> registry is ig.default_registry
+    False
+    """
 
     def __init__(self) -> None:
         self._models: dict[Any, Model] = {}
@@ -331,7 +344,15 @@ class Registry:
     ) -> Callable[[C], C]: ...
     @dataclass_transform(field_specifiers=(attrs.field, field, key))
     def model(self, cls: Any = None, /, **options: Any) -> Any:
-        """Register a class; as ``ig.model(registry=...)``, which mypy knows the constructor of, and of this it does not."""
+        """Register a class; as ``ig.model(registry=...)``, which mypy knows the constructor of, and of this it does not.
+
+        >>> registry = ig.Registry()
+        >>> @registry.model(type_name="com.acme.Pet")
+        ... class Pet:
+        ...     name: str
+        >>> Pet("Rex")
+        Pet(name='Rex')
+        """
         return _decorate(self, cls, options)
 
     @overload
@@ -339,7 +360,14 @@ class Registry:
     @overload
     def enum(self, /, *, type_name: str | None = None) -> Callable[[E], E]: ...
     def enum(self, cls: Any = None, /, *, type_name: str | None = None) -> Any:
-        """Register an enum class; as ``ig.enum``."""
+        """Register an enum class; as ``ig.enum``.
+
+        >>> registry = ig.Registry()
+        >>> @registry.enum(type_name="com.acme.Size")
+        ... class Size(enum.Enum):
+        ...     SMALL = "s"
+        ...     LARGE = "l"
+        """
 
         def register(cls: Any) -> Any:
             if not (isinstance(cls, type) and issubclass(cls, Enum)):
@@ -350,7 +378,7 @@ class Registry:
         return register if cls is None else register(cls)
 
     def add(self, cls: Any, options: ModelOptions) -> Any:
-        """Register a class, and return it as it has become. Raises ModelError."""
+        """Not for users: register a class, and return it as it has become. Raises ModelError."""
         if options.unknown_fields not in {None, "preserve", "ignore", "forbid"}:
             raise ModelError(f"unknown_fields is preserve, ignore or forbid, not {options.unknown_fields!r}")
         if "__attrs_attrs__" not in cls.__dict__ and "__dataclass_fields__" not in cls.__dict__:
@@ -412,7 +440,7 @@ class Registry:
         return cls
 
     def add_arguments(self, hint: Any, options: ModelOptions | None = None, *, path: str = "the type") -> Model:
-        """The model of a generic class with its arguments, registered when it is first met. Raises ModelError."""
+        """Not for users: the model of a generic class with arguments, registered when first met. Raises ModelError."""
         cls: Any = typing.get_origin(hint)
         arguments = tuple(map(_canonical, typing.get_args(hint)))
         hint = cls[arguments]
@@ -445,7 +473,7 @@ class Registry:
         return re.sub(r"\W+", "_", name).strip("_")
 
     def add_key_class(self, cls: type, options: ModelOptions, fields: tuple[ModelField, ...]) -> Model:
-        """Register the class of a model's keys, whose fields are known."""
+        """Not for users: register the class of a model's keys, whose fields are known."""
         return self._enter(Model(self, cls, options, make_schema(cls, options, fields), key_of_model=True))
 
     def _enter(self, entry: Model) -> Model:
@@ -486,11 +514,11 @@ class Registry:
     # --- look-up ----------------------------------------------------------------------------------------------------
 
     def is_generic(self, cls: Any) -> bool:
-        """Whether a class is a model once it is told of what."""
+        """Not for users: whether a class is a model once it is told of what."""
         return isinstance(cls, type) and cls in self._generics
 
     def find(self, cls: Any) -> Model | None:
-        """The model of a class, or of a generic class with its arguments; None for what is none.
+        """Not for users: the model of a class, or of a generic class with its arguments; None for what is none.
 
         Raises ModelError for arguments that Ignite doesn't hold.
         """
@@ -499,7 +527,7 @@ class Registry:
         return self.add_arguments(cls) if self.is_generic(typing.get_origin(cls)) else None
 
     def encoder_for(self, cls: type) -> Encoder | None:
-        """The encoder of a registered class, or of an enum class."""
+        """Not for users: the encoder of a registered class, or of an enum class."""
         entry = self._models.get(cls)
         if entry is not None:
             return entry.codec.whole.encode
@@ -510,7 +538,7 @@ class Registry:
     # A client remembers the two below, so that they look the class up each time: it may be defined again.
 
     def decoder_for(self, type_id: int) -> Decoder | None:
-        """The decoder of a registered complex type."""
+        """Not for users: the decoder of a registered complex type."""
         by_type_id = self._by_type_id
         if type_id not in by_type_id:
             return None
@@ -521,7 +549,7 @@ class Registry:
         return decode
 
     def enum_for(self, type_id: int) -> Callable[[int], Any] | None:
-        """The function from ordinal to member of a registered enum."""
+        """Not for users: the function from ordinal to member of a registered enum."""
         by_type_id = self._enum_by_id
         if type_id not in by_type_id:
             return None
@@ -532,12 +560,12 @@ class Registry:
         return member
 
     def namesakes(self, module: str) -> dict[str, type]:
-        """The models of a module by name: a hint may name one that is local to a function."""
+        """Not for users: the models of a module by name: a hint may name one that is local to a function."""
         classes = [*self._generics, *(entry.cls for entry in self._models.values())]
         return {cls.__name__: cls for cls in classes if cls.__module__ == module}
 
     def spec(self, hint: Any, *, path: str = "the type") -> Spec[Any]:
-        """What a type hint, or a spec, is to Ignite. Raises ModelError for a hint that is nothing to it."""
+        """Not for users: what a type hint, or a spec, is to Ignite. Raises ModelError for one that is nothing to it."""
         if _is_spec(hint):
             return hint
         try:
@@ -678,8 +706,12 @@ class Registry:
     def converter(self) -> "Converter":
         """The cattrs converter of the registry: register hooks here for classes that Ignite has no type for.
 
-            registry.converter.register_unstructure_hook(Money, lambda money: money.text())
-            registry.converter.register_structure_hook(Money, lambda text, _: Money(text))
+        >>> class Money(str): ...
+        >>> def text_of(money: Money) -> str:
+        ...     return str(money)
+        >>> registry = ig.Registry()
+        >>> registry.converter.register_unstructure_hook(Money, text_of)
+        >>> registry.converter.register_structure_hook(Money, lambda text, _: Money(text))
 
         It needs both, before the class is used in a hint. What the first one gives is what is stored; its return
         annotation, or the class that it is, says as which Ignite type. `structure` and `unstructure` use them too.
@@ -696,7 +728,11 @@ class Registry:
         return None if model is None else model.schema
 
     def unstructure(self, value: Any, /) -> Any:
-        """As ``ig.unstructure``."""
+        """As ``ig.unstructure``.
+
+        >>> ig.Registry().unstructure({"day": datetime.date(2026, 5, 1)})
+        {'day': '2026-05-01'}
+        """
         from ignitemap.models.converter import unstructure  # noqa: PLC0415 - as in `converter`
 
         return unstructure(self.converter, value)
@@ -706,7 +742,11 @@ class Registry:
     @overload
     def structure(self, value: Any, cls: TypeForm[T], /) -> T: ...
     def structure(self, value: Any, cls: Any, /) -> Any:
-        """As ``ig.structure``."""
+        """As ``ig.structure``.
+
+        >>> ig.Registry().structure("2026-05-01", datetime.date)
+        datetime.date(2026, 5, 1)
+        """
         from ignitemap.models.converter import structure  # noqa: PLC0415 - as in `converter`
 
         return structure(self.converter, value, cls)
@@ -955,6 +995,27 @@ def model(cls: Any = None, /, *, registry: Registry | None = None, **options: An
 
     Raises ModelError for a class that can't be a model: an unsupported hint, a name that is taken, two fields whose
     names differ in case only.
+
+    >>> @ig.model(type_name="com.acme.Sample", cache="samples", rename="camel")
+    ... class Sample:
+    ...     sample_id: int = ig.key()
+    ...     taken_at: datetime.datetime
+    ...     hops: ig.Int = 0
+    ...     notes: str | None = None
+    >>> samples = await client.cache(Sample)
+    >>> await samples.save(Sample(1, datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC), hops=3))
+    >>> (await samples[1]).hops
+    3
+
+    A plain int is a long in Java and in SQL, a float a double; other widths have names of their own:
+
+    >>> @ig.model
+    ... class Widths:
+    ...     numbers: tuple[ig.Byte, ig.Short, ig.Int, ig.Long]
+    ...     reals: tuple[ig.Float, ig.Double]
+    ...     letter: ig.Char
+    >>> Widths(numbers=(1, 2, 3, 4), reals=(0.5, 0.1), letter="x").letter
+    'x'
     """
     return _decorate(default_registry if registry is None else registry, cls, options)
 
@@ -974,6 +1035,15 @@ def enum_(cls: Any = None, /, *, type_name: str | None = None, registry: Registr
         registry: Where the class is registered; a default registry by default.
 
     Raises ModelError for a name that is taken, and for what is no enum class.
+
+    >>> @ig.enum(type_name="com.acme.Colour")
+    ... class Colour(enum.Enum):
+    ...     RED = 1
+    ...     BLUE = 2
+    >>> colours = await client.cache("colours", int, Colour)
+    >>> await colours.set(1, Colour.BLUE)
+    >>> await colours[1]
+    <Colour.BLUE: 2>
     """
     registered = (default_registry if registry is None else registry).enum(type_name=type_name)
     return registered if cls is None else registered(cls)
@@ -983,6 +1053,13 @@ def key_class(cls: type, *, registry: Registry | None = None) -> type:
     """The frozen class of a model's cache keys that are made of several ``key()`` fields.
 
     Raises ModelError for a class that is no model, or has fewer than two key fields.
+
+    >>> @ig.model
+    ... class Room:
+    ...     house: str = ig.key()
+    ...     number: int = ig.key()
+    >>> ig.key_class(Room)("A", 12)
+    RoomKey(house='A', number=12)
     """
     entry = _home(cls, registry).find(cls)
     made = None if entry is None else entry.key_class
@@ -994,7 +1071,8 @@ def key_class(cls: type, *, registry: Registry | None = None) -> type:
 def unstructure(value: Any, /, *, registry: Registry | None = None) -> Any:
     """A value as what ``json.dumps`` takes: models as dicts of their fields, a date as text, and so on.
 
-        json.dumps(ig.unstructure(person))
+    >>> json.dumps(ig.unstructure(Person(1, "Ann", 41)))
+    '{"id": 1, "name": "Ann", "age": 41, "city_id": 1, "nick": null}'
 
     Fields that an object has beyond its class (``_ignite_unknown``) are left out. ``structure`` is the way back.
 
@@ -1024,5 +1102,11 @@ def structure(value: Any, cls: Any, /, *, registry: Registry | None = None) -> A
         registry: Whose models and hooks count; by default the one that the model is registered in.
 
     Raises StructureError, which is a ValueError, with the path to what does not fit.
+
+    >>> ig.structure(json.loads('{"id": 1, "name": "Ann"}'), Person)
+    Person(id=1, name='Ann', age=0, city_id=1, nick=None)
+    >>> ig.structure([1, "2"], list[int])
+    Traceback (most recent call last):
+    StructureError: ...
     """
     return _home(cls, registry).structure(value, cls)

@@ -82,8 +82,8 @@ class WriteSynchronizationMode(enum.IntEnum):
 class PartitionLossPolicy(enum.IntEnum):
     """What operations do when all copies of a partition are lost.
 
-    >>> ig.CacheConfig(name="rates", partition_loss_policy=ig.raw.PartitionLossPolicy.READ_WRITE_SAFE).partition_loss_policy
-    <PartitionLossPolicy.READ_WRITE_SAFE: 2>
+    >>> policy = ig.raw.PartitionLossPolicy.READ_WRITE_SAFE
+    >>> rates = await client.cache("rates", str, float, config=ig.CacheConfig(partition_loss_policy=policy))
     """
 
     READ_ONLY_SAFE = 0
@@ -108,8 +108,10 @@ class RebalanceMode(enum.IntEnum):
 class IndexType(enum.IntEnum):
     """Kinds of SQL indexes.
 
-    >>> ig.raw.IndexType.SORTED
-    <IndexType.SORTED: 0>
+    >>> index = {"index_name": "BY_NAME", "index_type": ig.raw.IndexType.SORTED, "fields": [{"name": "name"}]}
+    >>> table = {"key_type_name": "java.lang.Long", "value_type_name": "Town", "query_indexes": [index]}
+    >>> table["query_fields"] = [{"name": "name", "type_name": "java.lang.String"}]
+    >>> towns = await client.raw.create_cache({ig.raw.PROP_NAME: "towns", ig.raw.PROP_QUERY_ENTITIES: [table]})
     """
 
     SORTED = 0

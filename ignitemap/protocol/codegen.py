@@ -174,7 +174,7 @@ class Source:
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
         namespace = dict(self.names)
         exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - made from the program's own layouts
-        function: Callable[..., Any] = namespace[self.name]
+        function: Callable[..., Any] = namespace.pop(self.name)  # which would refer to itself
         # Of what is kept in a bounded cache, the source goes when the function does.
         weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
         return function
@@ -669,7 +669,7 @@ def decode_rows(codecs: Codecs, buf: bytes, pos: int, count: int, width: int) ->
     if count == 1:
         return rows, pos
     if 0 < width <= WIDEST:
-        return rows, _row_reader(tuple(expected))(codecs, buf, pos, count - 1, rows)
+        return rows, row_reader(tuple(expected))(codecs, buf, pos, count - 1, rows)
     for _ in range(count - 1):
         row: list[Any] = []
         for _ in range(width):
@@ -680,7 +680,7 @@ def decode_rows(codecs: Codecs, buf: bytes, pos: int, count: int, width: int) ->
 
 
 @functools.lru_cache(maxsize=256)
-def _row_reader(expected: tuple[int, ...]) -> Callable[..., int]:
+def row_reader(expected: tuple[int, ...]) -> Callable[..., int]:
     """The function that adds rows to a list, and returns where they end, for one row of type codes."""
     name = "read_rows"
     source = Source(name)

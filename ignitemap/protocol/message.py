@@ -39,7 +39,7 @@ R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 Effect = Literal["read", "write", "update", "bound"]
-"""What a lost answer may be answered with (reliability: the table of retries).
+"""What a lost answer may be answered with.
 
 read: may be sent again. write: a blind write, again only where the caller asked for it. update: its answer or its
 effect depends on what was there, never again. bound: belongs to one connection (pages, transactions), never again.

@@ -254,13 +254,22 @@ async def test_chunk_whose_outcome_is_unknown(cache: IntStr, recorder: Recorder)
     assert isinstance(error, ig.OutcomeUnknownError)
 
 
-@pytest.mark.parametrize("error", [ig.NotSentError("no"), ig.OutcomeUnknownError("perhaps")])
-async def test_only_chunk_fails(cache: IntStr, recorder: Recorder, error: Exception) -> None:
-    """When the only chunk fails, its error is raised as it is."""
-    recorder.fail[0] = error
-    with pytest.raises(type(error)) as caught:
+async def test_only_chunk_is_not_sent(cache: IntStr, recorder: Recorder) -> None:
+    """When the only chunk is not sent, its error is raised as it is: nothing was written."""
+    recorder.fail[0] = ig.NotSentError("no")
+    with pytest.raises(ig.NotSentError) as caught:
         await cache.update(entries(10))
-    assert caught.value is error
+    assert caught.value is recorder.fail[0]
+
+
+async def test_only_chunk_has_no_answer(cache: IntStr, recorder: Recorder) -> None:
+    """When the only chunk left and no answer came, PartialWriteError says that any of its entries may be written."""
+    recorder.fail[0] = ig.OutcomeUnknownError("perhaps")
+    with pytest.raises(ig.PartialWriteError) as caught:
+        await cache.update(entries(10))
+    error = caught.value
+    assert (error.done, error.unknown, error.not_sent) == (0, 10, 0)
+    assert error.__cause__ is recorder.fail[0]
 
 
 async def test_no_chunk_is_sent(cache: IntStr, recorder: Recorder) -> None:

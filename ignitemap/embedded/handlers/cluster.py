@@ -1,0 +1,137 @@
+"""Operations 5000 to 5102: the state of the cluster, its logs, its nodes."""
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ignitemap.embedded import objects
+from ignitemap.embedded.cluster import ACTIVE, INACTIVE, READ_ONLY
+from ignitemap.embedded.errors import failed
+from ignitemap.embedded.handlers.table import Needs, answers
+from ignitemap.exceptions import DecodeError
+from ignitemap.protocol.operations import (
+    SERVER_NODES,
+    ClusterChangeState,
+    ClusterChangeWalState,
+    ClusterGetState,
+    ClusterGetWalState,
+    ClusterGroupGetNodeEndpoints,
+    ClusterGroupGetNodeIds,
+    ClusterGroupGetNodeInfo,
+    Endpoints,
+    NodeInfo,
+    NodesSince,
+)
+from ignitemap.protocol.types import codes
+
+if TYPE_CHECKING:
+    from ignitemap.embedded.node import Node
+    from ignitemap.embedded.session import Session
+
+VERSION: Final = (2, 17, 0)
+REVISION_TIME: Final = 1_739_108_840  # of Apache Ignite 2.17.0
+ARRAY_LIST: Final = 1
+
+
+@answers(ClusterGetState, needs=Needs.NOTHING)
+def state(session: "Session", request: ClusterGetState) -> int:
+    """5000."""
+    return session.cluster.state
+
+
+@answers(ClusterChangeState, needs=Needs.NOTHING)
+def change_state(session: "Session", request: ClusterChangeState) -> None:
+    """5001. Deactivation drops what is only in memory, and so must be forced."""
+    if request.state not in (INACTIVE, ACTIVE, READ_ONLY):
+        raise failed('Cannot invoke "org.apache.ignite.cluster.ClusterState.active()" because "state" is null')
+    session.cluster.change_state(request.state, force=request.force_deactivation)
+
+
+@answers(ClusterChangeWalState)
+def change_wal(session: "Session", request: ClusterChangeWalState) -> bool:
+    """5002: the log of an embedded node is never off, and there is none in memory."""
+    if session.cluster.find(request.cache) is None:
+        raise failed(f"Cache doesn't exist: {request.cache}")
+    if not session.cluster.store.durable:
+        raise failed(
+            "Cannot change WAL mode because persistence is not enabled for cache(s)"
+            f" [caches=[{request.cache}], dataRegion=null]"
+        )
+    if not request.enable:
+        raise failed("The embedded node does not support writing without its log: load with a data streamer")
+    return False
+
+
+@answers(ClusterGetWalState)
+def wal(session: "Session", request: ClusterGetWalState) -> bool:
+    """5003."""
+    if session.cluster.find(request.cache) is None:
+        raise failed(f"Cache not found: {request.cache}")
+    return session.cluster.store.durable
+
+
+@answers(ClusterGroupGetNodeIds, needs=Needs.NOTHING)
+def node_ids(session: "Session", request: ClusterGroupGetNodeIds) -> NodesSince:
+    """5100. A filter by an attribute is not read, and ends the connection as an unknown one does."""
+    cluster = session.cluster
+    if any(kind != SERVER_NODES for kind, _ in request.projection):
+        raise DecodeError("a filter of nodes that is not by server or client")
+    if request.known_topology >= cluster.topology.major:
+        return NodesSince(False)
+    servers = all(wanted for kind, wanted in request.projection if kind == SERVER_NODES)
+    return NodesSince(True, cluster.topology.major, [node.id for node in cluster.nodes] if servers else [])
+
+
+@answers(ClusterGroupGetNodeInfo, needs=Needs.NOTHING)
+def node_info(session: "Session", request: ClusterGroupGetNodeInfo) -> list[NodeInfo]:
+    """5101."""
+    if not request.nodes:
+        raise failed("Ouch! Argument is invalid: ids must not be empty.")
+    asked = set(request.nodes)
+    nodes = session.cluster.nodes
+    return [_info(node, order, session.node) for order, node in enumerate(nodes, 1) if node.id in asked]
+
+
+@answers(ClusterGroupGetNodeEndpoints, needs=Needs.NOTHING)
+def endpoints(session: "Session", request: ClusterGroupGetNodeEndpoints) -> Endpoints:
+    """5102: the nodes that have a socket; a change since an earlier version is not kept, as seldom on a real node."""
+    cluster = session.cluster
+    history = cluster.histories
+    if (request.start >= 0 and request.start not in history) or (request.end >= 0 and request.end not in history):
+        raise failed('Cannot invoke "java.util.Collection.size()" because "nodes" is null')
+    before = history[request.start] if request.start >= 0 else {}
+    after = history[request.end if request.end >= 0 else cluster.topology.major]
+    added = [(node, port, [host]) for node, (host, port) in after.items() if node not in before]
+    return Endpoints(
+        request.end if request.end >= 0 else cluster.topology.major,
+        added,
+        [node for node in before if node not in after],
+    )
+
+
+def _info(node: "Node", order: int, asked: "Node") -> NodeInfo:
+    major, minor, maintenance = VERSION
+    return NodeInfo(
+        node.id,
+        [
+            ("org.apache.ignite.build.ver", objects.marshalled_text(".".join(map(str, VERSION)))),
+            ("org.apache.ignite.ignite.name", objects.marshalled_text("embedded")),
+        ],
+        _texts([node.host]),
+        _texts(["localhost"]),
+        order,
+        node is asked,
+        False,
+        False,
+        objects.marshalled_text(str(node.id)),
+        major,
+        minor,
+        maintenance,
+        "",
+        REVISION_TIME,
+        struct.pack("<Bi", codes.BYTE_ARRAY, 20) + bytes(20),
+    )
+
+
+def _texts(texts: list[str]) -> bytes:
+    head = struct.pack("<Bib", codes.COLLECTION, len(texts), ARRAY_LIST)
+    return head + b"".join(map(objects.marshalled_text, texts))

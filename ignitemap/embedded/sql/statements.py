@@ -1,0 +1,736 @@
+"""Reads whole statements: those that write, those that define, and those that are refused by name.
+
+Ignite looks at a statement first (transactions, GRANT, COPY, ...), then H2 does.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import attrs
+
+from ignitemap.embedded.sql.cursor import Cursor
+from ignitemap.embedded.sql.errors import H2Error, parse_failure, refused, unsupported
+from ignitemap.embedded.sql.lexer import Kind, syntax_error, tokenize
+from ignitemap.embedded.sql.parser import (
+    is_query_next,
+    read_expression,
+    read_if_more,
+    read_query,
+    read_term,
+    read_type,
+    read_value_or_default,
+    read_values,
+    read_with,
+)
+from ignitemap.embedded.sql.seam import SqlFailure
+from ignitemap.embedded.sql.syntax import (
+    AddColumns,
+    ColumnDefinition,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Default,
+    Delete,
+    DropColumns,
+    DropIndex,
+    DropTable,
+    DropView,
+    Explain,
+    Expression,
+    Insert,
+    Nothing,
+    Query,
+    Statement,
+    Target,
+    Update,
+    With,
+)
+from ignitemap.embedded.sql.types import SqlType, TypeSpec
+
+__all__ = ["ParsedStatement", "parse"]
+
+NATIVE: Final = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|SHOW|HELP|GRANT|REVOKE)\b", re.IGNORECASE)
+"""Commands that Ignite's own parser knows and refuses."""
+
+
+@attrs.frozen
+class ParsedStatement:
+    """A statement with the number of its parameters."""
+
+    statement: Statement
+    parameters: int
+
+
+def parse(text: str) -> ParsedStatement:
+    """Read one statement.
+
+    Raises:
+        SqlFailure: It can't be read, or it is of a kind that is refused.
+    """
+    native = NATIVE.match(text)
+    if native is not None:
+        word = " ".join(native[1].upper().split()[:1])
+        shown = text.strip().rstrip(";")
+        raise unsupported(f'Failed to parse SQL statement "[*]{shown}": {word} command is not supported')
+    try:
+        source = tokenize(text)
+        try:
+            cursor = Cursor(source)
+            statement = read_statement(cursor)
+        except H2Error as error:
+            if error.code not in {42000, 42001}:
+                raise
+            cursor = Cursor(source, explain=True)
+            statement = read_statement(cursor)
+        if cursor.token.kind != Kind.END:
+            if cursor.token.text != ";" or cursor.token.quoted:
+                raise syntax_error(source.shown, cursor.token.end)
+            if text[cursor.token.end :].strip():
+                raise unsupported("Multiple statements queries are not supported.")
+    except H2Error as error:
+        raise parse_failure(error, text) from None
+    return ParsedStatement(statement, cursor.parameters)
+
+
+def read_statement(cursor: Cursor) -> Statement:
+    """The statement, up to what ends it."""
+    token = cursor.token
+    if token.kind == Kind.END or (token.text == ";" and not token.quoted):
+        return Nothing()
+    if token.kind == Kind.SYMBOL and token.text == "(":
+        return read_query(cursor)
+    if token.kind == Kind.PARAMETER:
+        read_term(cursor)
+        cursor.read("=")
+        cursor.read("CALL")
+        raise not_supported(cursor)
+    for word, read in STATEMENTS.get(token.text[:1], ()):
+        if word in {"SELECT", "FROM"}:
+            if cursor.is_next(word):
+                return read_query(cursor)
+        elif cursor.read_if(word):
+            if read is None:
+                raise not_supported(cursor)
+            return read(cursor)
+    cursor.read_if("{")
+    raise cursor.failure()
+
+
+def not_supported(cursor: Cursor) -> SqlFailure:
+    """H2 has the statement, Ignite refuses it."""
+    return unsupported(f"Unsupported statement: {cursor.source.text.strip().rstrip(';')}")
+
+
+def read_names(cursor: Cursor, *, trailing: bool = True) -> tuple[str, ...]:
+    """Names up to the closing parenthesis."""
+    names = [cursor.read_name()]
+    while read_if_more(cursor, trailing=trailing):
+        names.append(cursor.read_name())
+    return tuple(names)
+
+
+def read_schema_and_name(cursor: Cursor) -> tuple[str | None, str]:
+    """``[schema.]name``."""
+    name = cursor.read_name()
+    if cursor.read_if("."):
+        return name, cursor.read_name()
+    return None, name
+
+
+def read_if_exists(cursor: Cursor, found: bool = False) -> bool:
+    """IF EXISTS."""
+    if cursor.read_if("IF"):
+        cursor.read("EXISTS")
+        return True
+    return found
+
+
+def read_if_not_exists(cursor: Cursor) -> bool:
+    """IF NOT EXISTS."""
+    if cursor.read_if("IF"):
+        cursor.read("NOT")
+        cursor.read("EXISTS")
+        return True
+    return False
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def read_target(cursor: Cursor, *excluded: str) -> Target:
+    """The table of a statement that writes, with its alias."""
+    schema, name = read_schema_and_name(cursor)
+    alias = None
+    if cursor.read_if("AS") or (cursor.token.kind == Kind.NAME and cursor.token.text.upper() not in {"SET", *excluded}):
+        alias = cursor.read_name()
+    return Target(name, schema, alias)
+
+
+def read_rows(cursor: Cursor, *, loose: bool) -> tuple[tuple[Expression, ...], ...]:
+    """The rows of VALUES."""
+    rows: list[tuple[Expression, ...]] = []
+    while True:
+        cursor.read("(")
+        row: list[Expression] = []
+        if not cursor.read_if(")"):
+            row.append(read_value_or_default(cursor))
+            while read_if_more(cursor, trailing=True):
+                row.append(read_value_or_default(cursor))
+        rows.append(tuple(row))
+        if not cursor.read_if(",") or (loose and not cursor.is_next("(")):
+            return tuple(rows)
+
+
+def read_insert(cursor: Cursor) -> Statement:
+    cursor.read("INTO")
+    schema, name = read_schema_and_name(cursor)
+    target = Target(name, schema)
+    columns: tuple[str, ...] | None = None
+    if cursor.read_if("("):
+        if is_query_next(cursor):
+            query = read_query(cursor)
+            cursor.read(")")
+            return Insert(target, None, None, query)
+        columns = () if cursor.read_if(")") else read_names(cursor)
+    cursor.read_if("DIRECT")
+    cursor.read_if("SORTED")
+    if cursor.read_if("DEFAULT"):
+        cursor.read("VALUES")
+        return Insert(target, columns, ((),), None)
+    if cursor.read_if("VALUES"):
+        return Insert(target, columns, read_rows(cursor, loose=True), None)
+    if cursor.read_if("SET"):
+        if columns is not None:
+            raise cursor.failure()
+        names: list[str] = []
+        values: list[Expression] = []
+        while True:
+            names.append(cursor.read_name())
+            cursor.read("=")
+            values.append(read_value_or_default(cursor))
+            if not cursor.read_if(","):
+                return Insert(target, tuple(names), (tuple(values),), None)
+    return Insert(target, columns, None, read_query(cursor))
+
+
+def read_merge(cursor: Cursor) -> Statement:
+    cursor.read("INTO")
+    target = read_target(cursor, "USING", "KEY", "VALUES")
+    if cursor.read_if("USING"):
+        raise refused("MERGE ... USING; use MERGE ... SELECT")
+    columns: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
+    if cursor.read_if("("):
+        if is_query_next(cursor):
+            query = read_query(cursor)
+            cursor.read(")")
+            return Insert(target, None, None, query, merge=True)
+        columns = () if cursor.read_if(")") else read_names(cursor)
+    if cursor.read_if("KEY"):
+        cursor.read("(")
+        keys = read_names(cursor)
+    if cursor.read_if("VALUES"):
+        return Insert(target, columns, read_rows(cursor, loose=False), None, merge=True, keys=keys)
+    return Insert(target, columns, None, read_query(cursor), merge=True, keys=keys)
+
+
+def read_update(cursor: Cursor) -> Statement:
+    target = read_target(cursor)
+    cursor.read("SET")
+    assignments: list[tuple[str, Expression]] = []
+    if cursor.read_if("("):
+        raise refused("UPDATE ... SET (a, b) = ...; assign column by column")
+    while True:
+        name = cursor.read_name()
+        if cursor.read_if("."):
+            if name not in {target.alias or target.name, target.name}:
+                raise H2Error(42102, f'Table "{name}" not found')
+            name = cursor.read_name()
+        cursor.read("=")
+        value: Expression = Default() if cursor.read_if("DEFAULT") else read_expression(cursor)
+        assignments.append((name, value))
+        if not cursor.read_if(","):
+            break
+    where = read_expression(cursor) if cursor.read_if("WHERE") else None
+    if cursor.read_if("ORDER"):  # read and ignored
+        cursor.read("BY")
+        read_expression(cursor)
+        while cursor.read_if("DESC") or cursor.read_if("ASC") or cursor.read_if(","):
+            if cursor.tokens[cursor.at - 1].text == ",":
+                read_expression(cursor)
+    limit = read_term(cursor) if cursor.read_if("LIMIT") else None
+    return Update(target, tuple(assignments), where, limit)
+
+
+def read_delete(cursor: Cursor) -> Statement:
+    limit = read_term(cursor) if cursor.read_if("TOP") else None
+    cursor.read_if("FROM")
+    target = read_target(cursor)
+    where = read_expression(cursor) if cursor.read_if("WHERE") else None
+    if cursor.read_if("LIMIT"):
+        second = read_term(cursor)
+        limit = second if limit is None else limit
+    return Delete(target, where, limit)
+
+
+def read_explain(cursor: Cursor) -> Statement:
+    if cursor.read_if("ANALYZE"):
+        raise refused("EXPLAIN ANALYZE; use EXPLAIN")
+    if cursor.read_if("PLAN"):
+        cursor.read_if("FOR")
+    if any(cursor.is_next(word) for word in ("SELECT", "FROM", "(", "WITH")):
+        return Explain(read_query(cursor))
+    for word in ("DELETE", "UPDATE", "INSERT", "MERGE"):
+        if cursor.read_if(word):
+            raise unsupported("Explains of update queries are not supported.")
+    raise cursor.failure()
+
+
+def read_values_statement(cursor: Cursor) -> Statement:
+    return read_values(cursor)
+
+
+def read_with_statement(cursor: Cursor) -> Statement:
+    found: Query = read_with(cursor)
+    assert isinstance(found, With)
+    return found
+
+
+# --- definitions ------------------------------------------------------------------------------------------------------
+
+
+def read_create(cursor: Cursor) -> Statement:
+    replace = cursor.read_if("OR")
+    if replace:
+        cursor.read("REPLACE")
+    force = cursor.read_if("FORCE")
+    if cursor.read_if("VIEW"):
+        return read_create_view(cursor, replace=replace and not force)
+    for word in OTHER_OBJECTS:
+        if cursor.read_if(word):
+            if word == "USER":
+                raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+            raise not_supported(cursor)
+    if not cursor.read_if("MEMORY"):
+        cursor.read_if("CACHED")
+    temporary = False
+    for word in ("LOCAL", "GLOBAL"):
+        if cursor.read_if(word):
+            cursor.read("TEMPORARY")
+            cursor.read("TABLE")
+            temporary = True
+            break
+    else:
+        if cursor.read_if("TEMP") or cursor.read_if("TEMPORARY"):
+            cursor.read("TABLE")
+            temporary = True
+        elif not cursor.read_if("TABLE"):
+            if cursor.read_if("SYNONYM"):
+                raise not_supported(cursor)
+            return read_create_index(cursor)
+    if temporary:
+        raise unsupported("GLOBAL TEMPORARY keyword is not supported")
+    return read_create_table(cursor)
+
+
+OTHER_OBJECTS: Final = [
+    "ALIAS",
+    "SEQUENCE",
+    "USER",
+    "TRIGGER",
+    "ROLE",
+    "SCHEMA",
+    "CONSTANT",
+    "DOMAIN",
+    "TYPE",
+    "DATATYPE",
+    "AGGREGATE",
+    "LINKED",
+]
+
+
+def read_create_view(cursor: Cursor, *, replace: bool) -> Statement:
+    if read_if_not_exists(cursor):
+        raise not_supported(cursor)
+    schema, name = read_schema_and_name(cursor)
+    if cursor.is_next("("):
+        raise not_supported(cursor)
+    cursor.read("AS")
+    start = cursor.token.start
+    query = read_query(cursor)
+    end = cursor.tokens[cursor.at - 1].end if cursor.token.kind != Kind.END else len(cursor.source.text)
+    return CreateView(name, schema, replace, query, cursor.source.text[start:end].strip())
+
+
+def read_create_table(cursor: Cursor) -> Statement:
+    if_not_exists = read_if_not_exists(cursor)
+    schema, name = read_schema_and_name(cursor)
+    columns: list[ColumnDefinition] = []
+    primary: tuple[str, ...] | None = None
+    constraints = 0
+    if cursor.read_if("("):
+        while not cursor.read_if(")"):
+            found = read_constraint(cursor)
+            if found is None:
+                column, extra = read_column(cursor)
+                constraints += extra
+                if column.primary_key:
+                    constraints += primary is not None
+                    primary = primary or (column.name,)
+                columns.append(column)
+            elif isinstance(found, str):
+                constraints += 1
+            else:
+                constraints += primary is not None
+                primary = primary or found
+            if not read_if_more(cursor, trailing=True):
+                break
+    parameters: list[str] = []
+    if cursor.read_if("COMMENT"):
+        cursor.advance()
+    if cursor.read_if("ENGINE"):
+        raise not_supported(cursor)
+    if cursor.read_if("WITH"):
+        while True:
+            parameters.append(cursor.read_name())
+            if not cursor.read_if(","):
+                break
+    query = cursor.read_if("AS")
+    if query:
+        read_query(cursor)
+    return CreateTable(
+        name, schema, if_not_exists, tuple(columns), primary, constraints, tuple(parameters), query=query
+    )
+
+
+def read_constraint(cursor: Cursor) -> tuple[str, ...] | str | None:
+    """A constraint of a table: the columns of a primary key, or "other"; None where a column comes."""
+    named = False
+    if cursor.read_if("CONSTRAINT"):
+        read_if_not_exists(cursor)
+        cursor.read_name()
+        named = True
+    if cursor.read_if("PRIMARY"):
+        cursor.read("KEY")
+        cursor.read_if("HASH")
+        cursor.read("(")
+        names: list[str] = []
+        while True:
+            names.append(cursor.read_name())
+            if not cursor.read_if("ASC"):
+                cursor.read_if("DESC")
+            if not read_if_more(cursor):
+                return tuple(names)
+    if cursor.read_if("CHECK"):
+        read_expression(cursor)
+        return "other"
+    if cursor.read_if("UNIQUE"):
+        if not cursor.read_if("KEY"):
+            cursor.read_if("INDEX")
+        if not cursor.is_next("("):
+            cursor.read_name()
+        cursor.read("(")
+        read_names(cursor)
+        return "other"
+    if cursor.read_if("FOREIGN"):
+        cursor.read("KEY")
+        cursor.read("(")
+        read_names(cursor)
+        read_references(cursor)
+        return "other"
+    if named:
+        raise cursor.failure()
+    return None
+
+
+def read_references(cursor: Cursor) -> None:
+    """REFERENCES with its actions."""
+    cursor.read("REFERENCES")
+    if cursor.read_if("("):
+        read_names(cursor)
+    else:
+        read_schema_and_name(cursor)
+        if cursor.read_if("("):
+            read_names(cursor)
+    while cursor.read_if("ON"):
+        if not cursor.read_if("DELETE"):
+            cursor.read("UPDATE")
+        for word in ("RESTRICT", "CASCADE", "NO", "SET"):
+            if cursor.read_if(word):
+                if word == "NO":
+                    cursor.read("ACTION")
+                elif word == "SET" and not cursor.read_if("NULL"):
+                    cursor.read("DEFAULT")
+                break
+
+
+def read_column(cursor: Cursor) -> tuple[ColumnDefinition, int]:
+    """A column of CREATE TABLE or ALTER TABLE, and how many constraints beside a primary key it has."""
+    name = cursor.read_name()
+    not_null = primary = False
+    clause: str | None = None
+    default: Expression | None = None
+    extra = 0
+    if cursor.read_if("IDENTITY") or cursor.read_if("BIGSERIAL") or cursor.read_if("SERIAL"):
+        clause = "AUTO_INCREMENT"
+        sql_type = TypeSpec(SqlType.LONG, "BIGINT")
+        primary = True
+    else:
+        sql_type = read_type(cursor)
+    if not cursor.read_if("INVISIBLE"):
+        cursor.read_if("VISIBLE")
+    not_null = read_null_constraint(cursor)
+    if cursor.read_if("AS"):
+        read_expression(cursor)
+        clause = "COMPUTED"
+    elif cursor.read_if("DEFAULT"):
+        default = read_expression(cursor)
+    not_null = read_null_constraint(cursor) or not_null
+    if cursor.read_if("AUTO_INCREMENT") or cursor.read_if("IDENTITY"):
+        clause = "AUTO_INCREMENT"
+        not_null = read_null_constraint(cursor) or not_null
+    if cursor.read_if("COMMENT"):
+        cursor.advance()
+    while True:
+        if cursor.read_if("CONSTRAINT"):
+            cursor.read_name()
+        if cursor.read_if("PRIMARY"):
+            cursor.read("KEY")
+            cursor.read_if("HASH")
+            primary = True
+            if cursor.read_if("AUTO_INCREMENT") or cursor.read_if("IDENTITY"):
+                clause = "AUTO_INCREMENT"
+        elif cursor.read_if("UNIQUE"):
+            extra += 1
+        elif cursor.is_next("NOT") or cursor.is_next("NULL"):
+            not_null = read_null_constraint(cursor) or not_null
+        elif cursor.read_if("CHECK"):
+            read_expression(cursor)
+            clause = clause or "CHECK"
+        elif cursor.is_next("REFERENCES"):
+            read_references(cursor)
+            extra += 1
+        else:
+            return ColumnDefinition(name, sql_type, not_null, default, primary, clause), extra
+
+
+def read_null_constraint(cursor: Cursor) -> bool:
+    """NOT NULL: True; NULL or nothing: False."""
+    if cursor.read_if("NOT"):
+        cursor.read("NULL")
+        return True
+    cursor.read_if("NULL")
+    return False
+
+
+def read_create_index(cursor: Cursor) -> Statement:
+    modified = False
+    if cursor.read_if("PRIMARY"):
+        cursor.read("KEY")
+        cursor.read_if("HASH")
+        modified = True
+    else:
+        unique = cursor.read_if("UNIQUE")
+        hashed = cursor.read_if("HASH")
+        if cursor.read_if("SPATIAL"):
+            raise refused("SPATIAL indexes; use plain ones")
+        modified = unique or hashed
+        if not (modified and not cursor.is_next("INDEX")):
+            cursor.read("INDEX")
+    if_not_exists = read_if_not_exists(cursor)
+    schema = name = None
+    if not cursor.is_next("ON"):
+        schema, name = read_schema_and_name(cursor)
+    cursor.read("ON")
+    table_schema, table = read_schema_and_name(cursor)
+    cursor.read("(")
+    columns: list[tuple[str, bool]] = []
+    while True:
+        column = cursor.read_name()
+        descending = cursor.read_if("DESC")
+        if not descending:
+            cursor.read_if("ASC")
+        if cursor.read_if("NULLS"):
+            if not cursor.read_if("FIRST"):
+                cursor.read("LAST")
+            raise unsupported("NULLS FIRST and NULLS LAST modifiers are not supported for index columns")
+        columns.append((column, descending))
+        if not read_if_more(cursor):
+            break
+    if modified:
+        raise unsupported("Only SPATIAL modifier is supported for CREATE INDEX")
+    inline_size = read_index_options(cursor)
+    return CreateIndex(name, schema, table, table_schema, if_not_exists, tuple(columns), inline_size)
+
+
+def read_index_options(cursor: Cursor) -> int | None:
+    """INLINE_SIZE and PARALLEL, which Ignite adds to CREATE INDEX; with a wrong number they are no part of it."""
+    inline_size: int | None = None
+    while True:
+        before = cursor.at
+        if cursor.read_if("INLINE_SIZE"):
+            size = read_size(cursor)
+            if size is None:
+                cursor.go_back(before)
+                return inline_size
+            inline_size = size
+        elif cursor.read_if("PARALLEL"):
+            if read_size(cursor) is None:
+                cursor.go_back(before)
+                return inline_size
+        else:
+            return inline_size
+
+
+def read_size(cursor: Cursor) -> int | None:
+    """A number that is not negative; None where there is none."""
+    token = cursor.token
+    if token.kind != Kind.VALUE or not isinstance(token.value, int):
+        return None
+    cursor.advance()
+    return token.value
+
+
+def read_drop(cursor: Cursor) -> Statement:
+    if cursor.read_if("TABLE"):
+        if_exists = read_if_exists(cursor)
+        schema, name = read_schema_and_name(cursor)
+        while cursor.read_if(","):  # read and ignored, as Ignite does
+            read_schema_and_name(cursor)
+        if_exists = read_if_exists(cursor, if_exists)
+        if cursor.read_if("CASCADE"):
+            cursor.read_if("CONSTRAINTS")
+        elif not cursor.read_if("RESTRICT"):
+            cursor.read_if("IGNORE")
+        return DropTable(name, schema, if_exists)
+    if cursor.read_if("INDEX"):
+        if_exists = read_if_exists(cursor)
+        schema, name = read_schema_and_name(cursor)
+        return DropIndex(name, schema, read_if_exists(cursor, if_exists))
+    if cursor.read_if("USER"):
+        raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+    for word in ("SEQUENCE", "CONSTANT", "TRIGGER"):
+        if cursor.read_if(word):
+            raise not_supported(cursor)
+    if cursor.read_if("VIEW"):
+        if_exists = read_if_exists(cursor)
+        schema, name = read_schema_and_name(cursor)
+        return DropView(name, schema, read_if_exists(cursor, if_exists))
+    for word in ["ROLE", "ALIAS", "SCHEMA", "ALL", "DOMAIN", "TYPE", "DATATYPE", "AGGREGATE", "SYNONYM"]:
+        if cursor.read_if(word):
+            raise not_supported(cursor)
+    raise cursor.failure()
+
+
+def read_alter(cursor: Cursor) -> Statement:
+    if not cursor.read_if("TABLE"):
+        for word in ("USER", "INDEX", "SCHEMA", "SEQUENCE", "VIEW"):
+            if cursor.read_if(word):
+                if word == "USER":
+                    raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+                raise not_supported(cursor)
+        raise cursor.failure()
+    if_exists = read_if_exists(cursor)
+    schema, name = read_schema_and_name(cursor)
+    if cursor.read_if("ADD"):
+        return read_add_column(cursor, name, schema, if_exists=if_exists)
+    if cursor.read_if("DROP"):
+        return read_drop_column(cursor, name, schema, if_exists=if_exists)
+    for word in ("LOGGING", "NOLOGGING"):
+        if cursor.read_if(word):
+            raise refused(f"ALTER TABLE ... {word}; the file always logs")
+    for word in ("SET", "RENAME", "ALTER"):
+        if cursor.read_if(word):
+            if word == "SET" and not cursor.read_if("REFERENTIAL_INTEGRITY"):
+                cursor.advance()
+                cursor.go_back(cursor.at - 1)
+                cursor.read("REFERENTIAL_INTEGRITY")
+            raise not_supported(cursor)
+    raise cursor.failure()
+
+
+def read_add_column(cursor: Cursor, table: str, schema: str | None, *, if_exists: bool) -> Statement:
+    for word in ("CONSTRAINT", "PRIMARY", "CHECK", "UNIQUE", "FOREIGN"):
+        if cursor.is_next(word):
+            raise not_supported(cursor)
+    cursor.read_if("COLUMN")
+    if cursor.read_if("("):
+        columns: list[ColumnDefinition] = []
+        while True:
+            column, _ = read_column(cursor)
+            columns.append(column)
+            if not read_if_more(cursor):
+                return AddColumns(table, schema, if_exists, False, tuple(columns))
+    if_not_exists = read_if_not_exists(cursor)
+    column, _ = read_column(cursor)
+    if cursor.read_if("BEFORE") or cursor.read_if("AFTER"):
+        cursor.read_name()
+        raise unsupported("ALTER TABLE ADD COLUMN BEFORE/AFTER is not supported")
+    cursor.read_if("FIRST")
+    return AddColumns(table, schema, if_exists, if_not_exists, (column,))
+
+
+def read_drop_column(cursor: Cursor, table: str, schema: str | None, *, if_exists: bool) -> Statement:
+    for word in ("CONSTRAINT", "PRIMARY", "INDEX", "FOREIGN"):
+        if cursor.is_next(word):
+            raise not_supported(cursor)
+    cursor.read_if("COLUMN")
+    column_if_exists = read_if_exists(cursor)
+    if cursor.read_if("("):
+        names = read_names(cursor, trailing=False)
+    else:
+        listed = [cursor.read_name()]
+        while cursor.read_if(","):
+            listed.append(cursor.read_name())
+        names = tuple(listed)
+    return DropColumns(table, schema, if_exists, column_if_exists, names)
+
+
+def read_copy(cursor: Cursor) -> NoReturn:
+    raise refused("COPY; use put_all or a data streamer")
+
+
+def read_set(cursor: Cursor) -> NoReturn:
+    if cursor.read_if("STREAMING"):
+        raise SqlFailure("50000", "SET STREAMING command can only be executed from JDBC or ODBC driver.")
+    raise not_supported(cursor)
+
+
+def read_analyze(cursor: Cursor) -> NoReturn:
+    raise refused("ANALYZE; run it on a cluster")
+
+
+Read = Callable[[Cursor], Statement] | None
+STATEMENTS: Final[dict[str, tuple[tuple[str, Read], ...]]] = {
+    "A": (("ALTER", read_alter), ("ANALYZE", read_analyze)),
+    "B": (("BACKUP", None),),
+    "C": (
+        ("COMMIT", None),
+        ("CREATE", read_create),
+        ("CALL", None),
+        ("CHECKPOINT", None),
+        ("COMMENT", None),
+        ("COPY", read_copy),
+    ),
+    "D": (("DELETE", read_delete), ("DROP", read_drop), ("DECLARE", None), ("DEALLOCATE", None)),
+    "E": (("EXPLAIN", read_explain), ("EXECUTE", None)),
+    "F": (("FROM", None),),
+    "I": (("INSERT", read_insert),),
+    "M": (("MERGE", read_merge),),
+    "P": (("PREPARE", None),),
+    "R": (("RUNSCRIPT", None), ("RELEASE", None), ("REPLACE", None)),
+    "S": (
+        ("SELECT", None),
+        ("SET", read_set),
+        ("SAVEPOINT", None),
+        ("SCRIPT", None),
+        ("SHUTDOWN", None),
+        ("SHOW", None),
+    ),
+    "T": (("TRUNCATE", None),),
+    "U": (("UPDATE", read_update), ("USE", None)),
+    "V": (("VALUES", read_values_statement),),
+    "W": (("WITH", read_with_statement),),
+}
+"""By first letter, in H2's order: a misspelt statement's error lists those of its letter."""

@@ -1,0 +1,122 @@
+"""Entries become bytes, many in one loop: the inside of a bulk write, generated for a cache's declared types.
+
+A key or value of exactly the expected Python class is packed in line. All else, and whatever that fails on, is left to
+the encoder of its type, which knows what to say about it.
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from ignitemap.protocol.codecs import EntryTypes
+from ignitemap.protocol.codegen import INLINE, TEXT, Source, packer
+
+__all__ = ["Fill", "compile_filler"]
+
+Fill = Callable[[Any, Iterable[tuple[Any, Any]], int, list[Any], list[bytes]], int]
+"""``fill(codecs, entries, limit, keys, items) -> size``: adds keys and encoded entries until these have ``limit`` bytes.
+
+When it raises, ``keys`` has one more than ``items`` if it was about an entry, and as many if it was the source.
+"""
+
+WRITTEN: Final = {spec.encode: (spec.code, spec.fixed or TEXT) for spec in INLINE}
+CLASSES: Final = {"?": "bool", "f": "float", "d": "float", TEXT: "str"}
+IDENTICAL: Final = frozenset({"b", "h", "i", "q", TEXT})
+"""The forms of keys that are equal in Python exactly if they have the same bytes; they stand for their bytes."""
+# Of a number that the struct does not take, and of a text that is not UTF-8: its encoder says what is wrong.
+FAILURES: Final = (struct.error, OverflowError, UnicodeEncodeError)
+
+
+def compile_filler(types: EntryTypes, *, values: bool) -> Fill:
+    """The function for one pair of types, or with ``values`` false for keys alone."""
+    fill: Fill | None = types.compiled.get(("fill", values))
+    if fill is None:
+        fill = types.compiled["fill", values] = _compile(types, values=values)
+    return fill
+
+
+def _compile(types: EntryTypes, *, values: bool) -> Fill:
+    source = Source("fill")
+    key_code, key_form = _written(types.key.encode)
+    code, form = _written(types.value.encode) if values else (None, "")
+    encode_key = source.bind("encode_key", types.key.encode)
+    source.line("def fill(codecs, entries, limit, keys, items):")
+    source.depth = 1
+    source.line("size = 0")
+    source.line("add_key, add = keys.append, items.append")
+    source.line("for key, value in entries:")
+    source.depth = 2
+    source.line("add_key(key)")
+    if key_code is not None and key_form in IDENTICAL and (code is not None or not values):
+        _pack_in_line(source, (key_code, key_form), (code, form) if code is not None else None)
+    source.line("codecs.depth = 0")
+    source.line("out = bytearray()")
+    source.line(f"{encode_key}(codecs, out, key)")
+    if key_form in IDENTICAL:
+        source.line(f"if key.__class__ is not {_class(key_form)}:")
+        source.line(f"    keys[-1] = {source.bind('decode_key', types.key.decode)}(codecs, bytes(out), 0)[0]")
+    else:
+        source.line("keys[-1] = bytes(out)")
+    if values:
+        source.line("if value is None:")
+        source.line(f"    raise {source.bind('none_stored', _none_stored)}()")
+        more = ", key" if types.value.joins_key else ""
+        source.line(f"{source.bind('encode_value', types.value.encode)}(codecs, out, value{more})")
+    source.line("add(bytes(out))")
+    source.line("size += len(out)")
+    # What was noted is of the last entry then.
+    source.line("if size >= limit or codecs.unannounced:")
+    source.line("    break")
+    source.depth = 1
+    source.line("return size")
+    return source.compile()
+
+
+def _pack_in_line(source: Source, key: tuple[int, str], value: tuple[int, str] | None) -> None:
+    formats = ""
+    arguments: list[str] = []
+    data: list[str] = []
+    for name, (code, form) in (("key", key), *((("value", value),) if value is not None else ())):
+        if form == TEXT:
+            data.append(name)
+            formats += "BI"
+            arguments.append(f"{code}, len({name}_data)")
+        else:
+            formats += "B" + form
+            arguments.append(f"{code}, {name}")
+    classes = [f"key.__class__ is {_class(key[1])}", *([f"value.__class__ is {_class(value[1])}"] if value else [])]
+    source.line(f"if {' and '.join(classes)}:")
+    source.line("    try:")
+    for name in data:
+        source.line(f"        {name}_data = {name}.encode()")
+    if data == ["key", "value"]:  # the one text stands between the heads
+        pack = source.bind("pack_BI", packer("BI"))
+        tail = f"{pack}({arguments[0]}) + key_data + {pack}({arguments[1]}) + value_data"
+    elif data == ["key"] and value is not None:
+        first, second = (source.bind(f"pack_{part}".replace("?", "z"), packer(part)) for part in ("BI", formats[2:]))
+        tail = f"{first}({arguments[0]}) + key_data + {second}({arguments[1]})"
+    else:
+        pack = source.bind(f"pack_{formats.replace('?', 'z')}", packer(formats))
+        tail = " + ".join([f"{pack}({', '.join(arguments)})", *(f"{name}_data" for name in data)])
+    source.line(f"        item = {tail}")
+    source.line(f"    except {source.bind('FAILURES', FAILURES)}:")
+    source.line("        pass")
+    source.line("    else:")
+    source.line("        add(item)")
+    source.line("        size += len(item)")
+    source.line("        if size >= limit:")
+    source.line("            break")
+    source.line("        continue")
+
+
+def _written(encode: Callable[..., None]) -> tuple[int | None, str]:
+    """The type code and the form that an encoder writes, if it can be done in line for values of one class."""
+    return WRITTEN.get(getattr(encode, "__wrapped__", encode), (None, ""))
+
+
+def _class(form: str) -> str:
+    return CLASSES.get(form, "int")
+
+
+def _none_stored() -> ValueError:
+    return ValueError("None cannot be stored, it stands for a missing key")
