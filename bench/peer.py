@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 PAGE = 1024
@@ -32,6 +32,9 @@ class Peer(ABC):
     model_put: Callable[..., Awaitable[object]] | None = None
     model_get_arguments: Sequence[tuple[Any, ...]] = ()
     model_put_arguments: Sequence[tuple[Any, ...]] = ()
+
+    # Workloads of --more, by name.
+    more: Mapping[str, Callable[[], Awaitable[int]]] = {}
 
     table: str
     """The SQL table of 20,000 rows of four BIGINT: id, a, b, c."""

@@ -1,7 +1,13 @@
 """ignitemap: its mapping face as a user would write it, the same with partition awareness, and its raw layer."""
 
+import datetime as dt
+from array import array
+from decimal import Decimal
+from enum import Enum
+
+from more import of_values, order_fields
 from peer import PAGE, Peer
-from workloads import fields, text
+from workloads import concurrent, fields, text
 
 import ignitemap as ig
 
@@ -24,6 +30,30 @@ class House:
     longitude: float
     heated: bool
     owner: Owner | None
+
+
+@ig.enum(type_name="bench.State")
+class State(Enum):
+    OPEN = 1
+    PAID = 2
+
+
+@ig.model(type_name="bench.Order")
+class Order:
+    id: int = ig.key()
+    customer: Owner
+    state: State
+    total: Decimal
+    ordered: dt.datetime
+    due: dt.date
+    lines: list[str]
+    numbers: list[int]
+
+
+def order(key: int) -> Order:
+    """An order with nested objects, dates, decimals and enums."""
+    state = State.PAID if key % 2 else State.OPEN
+    return Order(key, Owner(f"customer {key % 97}"), state, Decimal(key) / 4, *order_fields(key))
 
 
 class OursPeer(Peer):
@@ -57,11 +87,46 @@ class OursPeer(Peer):
         assert await self._houses[7] == expected[7]
         assert await self._houses.get_many(self._ids) == expected
         assert await self._houses.items().to_dict() == expected
+        await self._open_more()
 
     async def close(self) -> None:
         await self._client.drop(self.texts)
         await self._client.drop(self.objects)
+        await self._client.drop(self._values.name)
+        await self._client.drop(self._orders.name)
         await self._client.aclose()
+
+    async def _open_more(self) -> None:
+        values, orders = f"{self.texts}-values", f"{self.texts}-orders"
+        await self._client.raw.get_or_create_cache(values)
+        await self._client.raw.get_or_create_cache(orders)
+        self._values = await self._client.cache(values, int, ig.ANY, create=False)
+        self._orders = await self._client.cache(orders, Order, create=False)
+        # What --more asks for, made when it is asked for.
+        self.more = {
+            **of_values(
+                concurrent, self._values.set, self._values.get, lambda numbers: (array("d", numbers),), self.concurrent
+            ),
+            "orders-save_many": self._save_orders,
+            "orders-get_many": self._get_orders,
+            "models-save_many-200k": self._save_very_many,
+        }
+
+    async def _save_orders(self) -> int:
+        await self._orders.save_many(order(key) for key in range(self.models))
+        return self.models
+
+    async def _get_orders(self) -> int:
+        found = await self._orders.get_many(self._ids)
+        if not found:
+            await self._save_orders()
+            found = await self._orders.get_many(self._ids)
+            assert found[7] == order(7)
+        return len(found)
+
+    async def _save_very_many(self) -> int:
+        await self._houses.save_many(self._models[key % self.models] for key in range(40 * self.models))
+        return 40 * self.models
 
     async def update(self) -> int:
         await self._texts.update(self._pairs)

@@ -5,11 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from more import of_values
 from peer import PAGE, Peer
 from pyignite import AioClient, GenericObjectMeta
 from pyignite.aio_cache import AioCache
-from pyignite.datatypes import BinaryObject, BoolObject, DoubleObject, IntObject, LongObject, String
-from workloads import MODEL_FIELDS, fields, text
+from pyignite.datatypes import (
+    BinaryObject,
+    BoolObject,
+    DoubleArrayObject,
+    DoubleObject,
+    IntObject,
+    LongObject,
+    String,
+)
+from workloads import MODEL_FIELDS, concurrent, fields, text
 
 _TYPES = (
     *(String, String, String, String),
@@ -63,6 +72,9 @@ class PyignitePeer(Peer):
         await self.save_many()
         assert same(await self._objects.get(7), self._houses[7])
         assert await self.models_get_many() == await self.models_items() == self.models
+        self.more = of_values(
+            concurrent, self._texts.put, self._texts.get, lambda numbers: (numbers, None, DoubleArrayObject), 400
+        )
 
     async def close(self) -> None:
         await self._texts.destroy()

@@ -1,7 +1,7 @@
-"""Compare clients on one real cluster: `python bench/run.py [--rounds N] [--json FILE] [--only WORKLOAD] [--check]`.
+"""Compare clients on one real cluster: `python bench/run.py [--rounds N] [--json FILE] [--only WORKLOAD] [--check] ...`.
 
 Every peer lives in a process of its own for the whole run. They take turns, one workload at a time, and the order of
-peers turns round every other round, so that all of them meet the same weather; ratios are taken within a round.
+peers turns round every other round, so that all of them meet the same weather; ratios are taken within a round. `--rounds 0 --pool a.json --pool b.json --acceptance --svg plot.svg` puts runs together.
 
 The cluster is two nodes started for the run, or the one that IGNITEMAP_URL names.
 """
@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import attrs
 import java_peer
+from acceptance import acceptance, plot
+from more import NAMES as MORE
 from report import Report, Sample
 from tqdm import tqdm
 from worker import PEERS
@@ -98,23 +100,23 @@ async def numbers(addresses: Sequence[str]) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def nodes() -> AsyncIterator[list[str]]:
-    """The addresses of IGNITEMAP_URL, or of a cluster for this run."""
+async def nodes(count: int) -> AsyncIterator[list[str]]:
+    """The addresses of IGNITEMAP_URL, or of a cluster of so many nodes for this run."""
     if url := os.environ.get("IGNITEMAP_URL"):
         yield [host if ":" in host else f"{host}:10800" for host in urlsplit(url).netloc.rpartition("@")[2].split(",")]
         return
-    async with cluster(nodes=2, jvm_tiers="default") as running:
+    async with cluster(nodes=count, jvm_tiers="default") as running:
         yield running.addresses
 
 
-async def measure(peers: Sequence[str], workloads: Sequence[str], rounds: int) -> list[Sample]:
+async def measure(peers: Sequence[str], workloads: Sequence[str], rounds: int, count: int = 2) -> list[Sample]:
     """All samples of a run; those of the warm-up are not among them."""
     samples: list[Sample] = []
     turns = (WARM_UP + rounds) * len(workloads) * len(peers)
     async with AsyncExitStack() as stack:
         bar = stack.enter_context(tqdm(total=turns, file=sys.stderr, unit="sample", mininterval=1))
-        bar.set_description("starting two nodes")
-        addresses = await stack.enter_async_context(nodes())
+        bar.set_description("starting the nodes")
+        addresses = await stack.enter_async_context(nodes(count))
         table = await stack.enter_async_context(numbers(addresses))
         classes = Path(stack.enter_context(TemporaryDirectory(prefix="ignitemap-bench-")))
         if java_peer.PEERS.keys() & {*peers}:
@@ -139,7 +141,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare ignitemap with pyignite and with the limit of asyncio.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
-    parser.add_argument("--only", action="append", choices=list(ALL), metavar="WORKLOAD", help=", ".join(ALL))
+    parser.add_argument(
+        "--only", action="append", choices=[*ALL, *MORE], metavar="WORKLOAD", help=", ".join([*ALL, *MORE])
+    )
+    parser.add_argument("--more", action="store_true", help=f"also {', '.join(MORE)}, of peers that have them")
+    parser.add_argument("--nodes", type=int, default=2, help="how many to start (default: %(default)s)")
+    parser.add_argument(
+        "--pool", type=Path, action="append", default=[], metavar="FILE", help="add an earlier run's JSON"
+    )
+    parser.add_argument("--acceptance", action="store_true", help="print what is reached of the goals")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw how fast the peers are")
     parser.add_argument(
         "--peers",
         default="raw,pyignite,java,ours,ours-raw",
@@ -151,12 +162,20 @@ def main() -> None:
     if unknown := [peer for peer in peers if peer.removesuffix("@uvloop") not in {*PEERS, *java_peer.PEERS}]:
         parser.error(f"no such peer: {', '.join(unknown)}")
 
-    samples = asyncio.run(measure(peers, options.only or list(ALL), options.rounds))
+    workloads = options.only or [*ALL, *(MORE if options.more else ())]
+    samples = asyncio.run(measure(peers, workloads, options.rounds, options.nodes)) if options.rounds else []
+    if options.json:
+        options.json.write_text(json.dumps([attrs.asdict(sample) for sample in samples], indent=1) + "\n", "utf-8")
+    for number, path in enumerate(options.pool, 1):  # whose rounds were other ones
+        earlier = [Sample(**sample) for sample in json.loads(path.read_text("utf-8"))]
+        samples += [attrs.evolve(sample, round=sample.round + 1_000 * number) for sample in earlier]
     report = Report(samples)
     for line in report.table():
         print(line)
-    if options.json:
-        options.json.write_text(json.dumps([attrs.asdict(sample) for sample in samples], indent=1) + "\n", "utf-8")
+    if options.acceptance:
+        print(*acceptance(report), sep="\n")
+    if options.svg:
+        options.svg.write_text(plot(report), "utf-8")
     missed = 0
     for text, passed in report.marks():
         print("passed" if passed else "MISSED", text)

@@ -11,6 +11,7 @@ import importlib
 import sys
 import time
 
+from more import NAMES as MORE
 from peer import Peer
 from workloads import ALL, Workloads
 
@@ -42,7 +43,7 @@ async def serve(name: str, table: str, addresses: list[tuple[str, int]]) -> None
         workloads = Workloads(peer)
         print("ready", flush=True)
         while (line := (await asyncio.to_thread(sys.stdin.readline)).strip()) not in ("", "quit"):
-            assert line in ALL, line
+            assert line in {*ALL, *MORE}, line
             print(await sample(workloads, line) if workloads.has(line) else "none", flush=True)
     finally:
         await peer.close()

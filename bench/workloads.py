@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import cycle, islice
 from typing import Any
 
+from more import NAMES as MORE
 from peer import Peer
 
 ROWS = 20_000
@@ -63,6 +64,8 @@ class Workloads:
 
     def has(self, name: str) -> bool:
         """Whether the peer can do the named workload."""
+        if name in MORE:
+            return name in self._peer.more
         if name == "sql":
             return type(self._peer).sql is not Peer.sql
         if name in ("models-get-64", "models-put-64"):
@@ -71,7 +74,7 @@ class Workloads:
 
     async def run(self, name: str) -> int:
         """Do one sample of the named workload."""
-        return await ALL[name](self)
+        return await (self._peer.more[name]() if name in MORE else ALL[name](self))
 
     async def _get(self) -> int:
         await sequential(self._peer.get, islice(self._gets, self._peer.sequential))

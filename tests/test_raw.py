@@ -174,8 +174,9 @@ def test_options_by_pyignites_names() -> None:
     )
     assert client.options == Options(
         username="u", password="p", partition_awareness=False, connect_timeout=3, timeout=7, retry="none",
-        naive_datetime="utc",
+        naive_datetime="utc", discovery=False,
     )  # fmt: skip
+    assert raw.AioClient(discovery=True).options.discovery
     assert "password" not in repr(client.options)
 
 

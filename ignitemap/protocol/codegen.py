@@ -2,7 +2,8 @@
 
 The generator composes leaf functions of types/, fuses runs of fixed-size scalars into one struct call, and puts
 the source into linecache, so that a traceback shows the generated line. Names that come from the wire never reach
-this module: layouts and model fields are the program's own.
+this module: layouts and model fields are the program's own. Of a page of SQL rows it is the type codes of the first row
+that say what the others are expected to be, and of these only those in a table here get into the source.
 """
 
 import functools

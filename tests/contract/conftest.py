@@ -1,7 +1,10 @@
 """What the contract needs: a URL to connect to, a client of it, and empty caches.
 
-Each behaviour is written once and holds wherever ``url`` leads; the behaviours themselves import nothing but the
-public API.
+Each behaviour is written once and holds wherever ``url`` leads: on real nodes and on the embedded one. The behaviours
+themselves import nothing but the public API.
+
+What only one of them can show: an embedded node without a socket has no address for the raw client to connect to
+(test_raw.py, test_connect_forms).
 """
 
 import itertools
@@ -11,12 +14,28 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 import ignitemap as ig
+from ignitemap.local import LocalCluster
 from tests.contract.models import Person, shop
 from tests.mapping.conftest import MakeCache, Pool, cache, client, make_cache, pool
 
 __all__ = ["MakeCache", "Pool", "cache", "client", "make_cache", "pool"]
 
 _serial = itertools.count(1)
+
+
+@pytest.fixture(
+    scope="session", params=[os.environ["IGNITEMAP_URL"]] if "IGNITEMAP_URL" in os.environ else ["real", "embedded"]
+)
+def url(request: pytest.FixtureRequest) -> str:
+    """Where to connect to: IGNITEMAP_URL alone, or the shared cluster and then an embedded node."""
+    match request.param:
+        case "real":
+            shared: LocalCluster = request.getfixturevalue("cluster")
+            return shared.url
+        case "embedded":
+            return f"embedded://contract_{os.getpid()}"
+        case given:
+            return str(given)
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ import ignitemap as ig
 from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.binary_type import KnownTypes
 from ignitemap.protocol.codecs import MALFORMED, Codecs, SchemaMissing
+from ignitemap.protocol.hashing import field_id
 from ignitemap.protocol.types import mapping_codecs
+from ignitemap.protocol.types.binary_object import object_bytes
 
 instants = st.datetimes(timezones=st.just(dt.UTC))
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -115,6 +117,36 @@ def test_any_model_round_trips(data: st.DataObject) -> None:
     back, end = wider.spec(other).decode(mapping_codecs(resolver=wider, known=codecs.known), written, 0)
     assert end == len(written)
     assert attrs.asdict(back, recurse=False) == {**attrs.asdict(value, recurse=False), "extra": 5}
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_any_model_field_by_field(data: st.DataObject) -> None:
+    """Objects are written as their fields' types write these one by one, and a full footer gives the same object."""
+    registry = ig.Registry()
+    codecs = mapping_codecs(resolver=registry)
+    value = data.draw(models(registry, 2))
+    model = registry.find(type(value))
+    assert model is not None
+    schema = model.schema
+    written = bytearray()
+    model.codec.whole.encode(codecs, written, value)
+
+    fields = bytearray()
+    offsets: list[int] = []
+    for field in schema.fields:
+        offsets.append(24 + len(fields))
+        field.spec.encode(codecs, fields, getattr(value, field.attribute))
+    ids = [field_id(field.name) for field in schema.fields]
+    (own,) = schema.whole.schemas
+    assert written == object_bytes(schema.whole.id, own, fields, offsets)
+
+    if ids:
+        other = object_bytes(schema.whole.id, own, fields, offsets, ids)
+        assert model.codec.whole.decode(codecs, other, 0) == (value, len(other))
+    wrapped = b"\x1b" + len(written).to_bytes(4, "little") + written + bytes(4)
+    for each in (bytes(written), wrapped):
+        assert model.codec.whole.decode(codecs, each, 0) == (value, len(each))
 
 
 @attrs.frozen

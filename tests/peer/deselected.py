@@ -43,13 +43,24 @@ REASONS: Final[dict[str, str]] = {
 }
 
 
-def reasons(tests: list[str]) -> dict[str, str]:
-    """Why each of the tests that are not run is not."""
+def reasons(tests: list[str], *, shim: bool = True) -> dict[str, str]:
+    """Why each of the tests that are not run is not. Without the shim only those of the synchronous client are not."""
     functions = {_function(test) for test in tests}
     found = {test: SYNCHRONOUS for test in tests if f"{_function(test)}_async" in functions}
     for pattern, reason in REASONS.items():
+        if not shim and reason != SYNCHRONOUS:
+            continue
         found.update(dict.fromkeys(_matches(pattern, tests), reason))
     return found
+
+
+# What pyignite itself fails on embedded nodes and passes on real ones.
+ON_EMBEDDED: Final[dict[str, str]] = {}
+
+
+def on_embedded(test: str) -> str | None:
+    """Why a test need not pass on embedded nodes, None where it has to."""
+    return next((why for pattern, why in ON_EMBEDDED.items() if fnmatch.fnmatchcase(test, pattern)), None)
 
 
 def unused(tests: list[str]) -> list[str]:

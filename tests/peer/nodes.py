@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import inspect
 import os
+import ssl
 import tempfile
 import threading
 import time
@@ -21,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from ignitemap import raw
+from ignitemap import embedded, raw
 from ignitemap.local.certificates import Certificates
 from ignitemap.local.configure import ClusterSettings, NodePorts, node_command, node_xml
 from ignitemap.local.process import NodeProcess, end, spawn, wait_ready
@@ -30,6 +31,7 @@ from ignitemap.local.resolve import find_jars, find_java
 T = TypeVar("T")
 
 BASE_PORT: Final = int(os.environ["PEER_BASE_PORT"])
+EMBEDDED: Final = os.environ.get("PEER_SERVER") == "embedded"
 NODES_MOST: Final = 4
 START_SECONDS: Final = 60.0
 
@@ -69,6 +71,15 @@ class Kind:
         return range(1, 2) if self.ssl or self.auth else range(1, 3) if self.persistence else range(1, 4)
 
 
+class EmbeddedNode:
+    """An embedded node in the place of a NodeProcess. Its number stands for the process's id."""
+
+    def __init__(self, index: int, node: embedded.Node) -> None:
+        self.pid = index
+        self.node = node
+        self.running = True
+
+
 class Pool:
     """The running nodes, all of one kind. Its loop runs in a thread of its own: the tests' functions block."""
 
@@ -78,12 +89,12 @@ class Pool:
         self._thread.start()
         self._kind: Kind | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._nodes: dict[int, NodeProcess] = {}
+        self._nodes: dict[int, Any] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def node(self, kind: Kind, index: int) -> NodeProcess:
+    async def node(self, kind: Kind, index: int) -> Any:
         """The node with that number, after starting it if need be."""
         if kind != self._kind:
             await self.stop()
@@ -101,10 +112,10 @@ class Pool:
     async def kill(self, pid: int) -> None:
         for node in self._nodes.values():
             if node.pid == pid:
-                await end(node)
+                await _end(node)
 
     async def stop(self) -> None:
-        await asyncio.gather(*(end(node) for node in self._nodes.values()))
+        await asyncio.gather(*(_end(node) for node in self._nodes.values()))
         self._nodes.clear()
         if self._folder is not None:
             self._folder.cleanup()
@@ -112,6 +123,12 @@ class Pool:
 
     async def _start(self, kind: Kind, index: int) -> None:
         assert self._folder is not None
+        if EMBEDDED:
+            users = {"ignite": "ignite"} if kind.auth else None
+            tls = _server_context() if kind.ssl else None
+            node = embedded.Node(name=self._folder.name, port=BASE_PORT + index, users=users, tls=tls)
+            self._nodes[index] = EmbeddedNode(index, await node.start())
+            return
         folder = Path(self._folder.name) / f"node-{index}"
         folder.mkdir(exist_ok=True)
         settings = ClusterSettings(
@@ -149,10 +166,45 @@ class Pool:
     async def _tidy(self, strangers: list[int]) -> None:
         """Leave a module what it would find on nodes of its own."""
         for index in strangers:
-            await end(self._nodes.pop(index))
+            await _end(self._nodes.pop(index))
         async with raw.AioClient().connect("127.0.0.1", BASE_PORT + 1) as client:
             for name in await client.get_cache_names():
                 await (await client.get_cache(name)).destroy()
+
+
+async def _end(node: Any) -> None:
+    if isinstance(node, EmbeddedNode):
+        node.running = False
+        await node.node.aclose()
+    else:
+        await end(node)
+
+
+def _server_context() -> ssl.SSLContext:
+    """The TLS of an embedded node: the certificates of the real ones, and clients must show theirs."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    certificates = _certificates()
+    key, certificate, _ = pkcs12.load_key_and_certificates(
+        certificates.key_store.read_bytes(), certificates.store_password.encode()
+    )
+    assert key is not None
+    assert certificate is not None
+    chain = certificates.key_store.with_suffix(".pem")
+    chain.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    context.load_verify_locations(certificates.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 _pool: Final = Pool()

@@ -12,8 +12,12 @@ import pyignite
 import pytest
 
 
+SHIM = os.environ.get("PEER_CLIENT") != "pyignite"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    assert Path(pyignite.__file__).is_relative_to(Path(__file__).parent), f"{pyignite.__file__} is not the shim"
+    is_shim = Path(pyignite.__file__).is_relative_to(Path(__file__).parent)
+    assert is_shim is SHIM, pyignite.__file__
     for name in ("skip_if_no_cext", "skip_if_no_expiry_policy", "examples"):
         config.addinivalue_line("markers", f"{name}: one of pyignite's; nodes and client here have it all")
 
@@ -26,7 +30,7 @@ async def event_loop() -> asyncio.AbstractEventLoop:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tests = {item.nodeid.removeprefix("tests/"): item for item in items}
-    reasons = deselected.reasons(list(tests))
+    reasons = deselected.reasons(list(tests), shim=SHIM)
     selection = {"total": len(tests), "deselected": reasons, "unused": deselected.unused(list(tests))}
     Path(os.environ["PEER_SELECTION"]).write_text(json.dumps(selection), "utf-8")
     config.hook.pytest_deselected(items=[tests[test] for test in reasons])

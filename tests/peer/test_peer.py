@@ -10,13 +10,14 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree
 
+import attrs
 import pytest
 
 from ignitemap.local.configure import HOST
-from tests.peer import sdist
+from tests.peer import deselected, sdist
 
 HERE: Final = Path(__file__).parent
 REPOSITORY: Final = HERE.parents[1]
@@ -45,15 +46,34 @@ def reserve(stack: ExitStack) -> int:
     raise RuntimeError("no hundred ports are free")
 
 
-@pytest.mark.stress
-@pytest.mark.timeout(RUN_SECONDS + 60)
-def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Every test of pyignite passes that is not deselected with a reason."""
+@attrs.frozen
+class Run:
+    """A run of pyignite's tests."""
+
+    selection: dict[str, Any]
+    results: dict[str, str]
+    """By test: "failure", "error", "skipped" or nothing."""
+    code: int
+    output: str
+
+    @property
+    def passed(self) -> int:
+        """How many passed."""
+        return sum(not outcome for outcome in self.results.values())
+
+    @property
+    def failed(self) -> set[str]:
+        """Those that did not, and were not skipped."""
+        return {test for test, outcome in self.results.items() if outcome not in ("", "skipped")}
+
+
+def run_tests(tmp_path: Path, *, shim: bool = True, server: str = "real") -> Run:
+    """Run pyignite's tests: of the shim or of the pyignite that is installed, on real or on embedded nodes."""
     report, selection_file = tmp_path / "report.xml", tmp_path / "selection.json"
-    path = [HERE / "shim", tmp_path, HERE, REPOSITORY]
+    path = [*([HERE / "shim"] if shim else []), tmp_path, HERE, REPOSITORY]
     with ExitStack() as stack:
         base_port = reserve(stack)
-        sdist.unpack(tmp_path, base_port)
+        sdist.unpack(tmp_path, base_port, shim=shim)
         run = subprocess.run(
             [
                 sys.executable,
@@ -72,6 +92,8 @@ def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture
                 "PYTHONPATH": os.pathsep.join(map(str, path)),
                 "PEER_BASE_PORT": str(base_port),
                 "PEER_SELECTION": str(selection_file),
+                "PEER_CLIENT": "shim" if shim else "pyignite",
+                "PEER_SERVER": server,
             },
             capture_output=True,
             text=True,
@@ -85,14 +107,41 @@ def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture
         )
         for case in ElementTree.parse(report).iter("testcase")
     }
-    passed = sum(not outcome for outcome in results.values())
+    return Run(selection, results, run.returncode, run.stdout + run.stderr)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(RUN_SECONDS + 60)
+def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every test of pyignite passes that is not deselected with a reason."""
+    run = run_tests(tmp_path)
+    selection, results, passed = run.selection, run.results, run.passed
     reasons = Counter(selection["deselected"].values())
     with capfd.disabled():
         print(f"\npyignite {sdist.VERSION}: {passed} passed, {reasons.total()} deselected, {selection['total']} in all")
         for reason, count in reasons.most_common():
             print(f"  {count:4} deselected: {reason}")
     assert selection["unused"] == []
-    failed = run.returncode != 0
-    assert not failed, run.stdout + run.stderr
+    failed = run.code != 0
+    assert not failed, run.output
     assert {test for test, outcome in results.items() if outcome} == set()
     assert passed + reasons.total() == selection["total"]
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(2 * RUN_SECONDS + 60)
+def test_pyignite_finds_an_embedded_node_as_good_as_a_real_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What of its own asynchronous tests pyignite itself passes on real nodes, it passes on embedded ones."""
+    runs = {}
+    for server in ("real", "embedded"):
+        folder = tmp_path / server
+        folder.mkdir()
+        runs[server] = run_tests(folder, shim=False, server=server)
+    with capfd.disabled():
+        for server, run in runs.items():
+            print(f"\npyignite {sdist.VERSION} on {server} nodes: {run.passed} of {len(run.results)} tests passed")
+    more = runs["embedded"].failed - runs["real"].failed
+    unlisted = {test for test in more if not deselected.on_embedded(test)}
+    assert unlisted == set(), runs["embedded"].output

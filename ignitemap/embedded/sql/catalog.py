@@ -81,6 +81,8 @@ class Table:
     affinity: str | None = None
     primary_key: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
+    words: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Full-text indexes: their names and fields. No request of a thin client uses them."""
     ddl: bool = False
     """Whether it was made by CREATE TABLE."""
     key_store: str | None = None
@@ -327,5 +329,6 @@ def table_of(definition: dict[str, Any]) -> Table:
         "columns": tuple(columns),
         "indexes": tuple(indexes),
         "primary_key": tuple(definition["primary_key"]),
+        "words": tuple((name, tuple(fields)) for name, fields in definition["words"]),
     }
     return Table(**whole)

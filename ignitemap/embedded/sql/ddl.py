@@ -616,7 +616,10 @@ class Definitions:
     def add_entity_index(self, table: Table, index: QueryIndex) -> None:
         """Make the index of a query entity."""
         if index.type == IndexType.FULLTEXT:
-            return  # no request of a client and no SQL would use it
+            current = self.catalog.by_cache[table.cache][table.ordinal]
+            words = (*current.words, ((index.name or "").upper(), tuple(field for field, _ in index.fields)))
+            self.catalog.save(attrs.evolve(current, words=words))
+            return
         if index.type != IndexType.SORTED:
             raise refused("GEOSPATIAL indexes; use sorted ones")
         by_field = {column.field.lower(): column.name for column in table.columns}

@@ -29,8 +29,8 @@ from ignitemap.embedded.sql.dml import (
 from ignitemap.embedded.sql.entries import shape_of
 from ignitemap.embedded.sql.environment import Environment
 from ignitemap.embedded.sql.errors import H2Error, parse_failure, run_failure
-from ignitemap.embedded.sql.index_queries import index_entries
 from ignitemap.embedded.sql.explain import readable
+from ignitemap.embedded.sql.index_queries import index_entries
 from ignitemap.embedded.sql.marshal import Marshal, marshaller, unmarshal
 from ignitemap.embedded.sql.scope import Scope
 from ignitemap.embedded.sql.seam import (
@@ -187,6 +187,15 @@ class Engine:
                         fields=tuple((table.by_name[name].field, descending) for name, descending in index.columns),
                     )
                     for index in table.indexes
+                )
+                + tuple(
+                    QueryIndex(
+                        name=name,
+                        type=IndexType.FULLTEXT,
+                        inline_size=-1,
+                        fields=tuple((field, False) for field in fields),
+                    )
+                    for name, fields in table.words
                 ),
             )
             for table in self.catalog.by_cache.get(cache, ())

@@ -229,7 +229,11 @@ def fits_field(known: KnownTypes, name: str, field: str, sql_type: SqlType) -> b
     wanted = metadata_code(sql_type)
     if found is None or found.code == wanted:
         return True
-    return wanted == codes.OBJECT and (found.code == codes.DATE or found.code not in WIRE.values())
+    if found.code == codes.CHAR:
+        return wanted == codes.STRING
+    if found.code == codes.DATE:
+        return wanted in {codes.OBJECT, codes.TIMESTAMP}
+    return wanted == codes.OBJECT and found.code not in WIRE.values()
 
 
 def make_object(

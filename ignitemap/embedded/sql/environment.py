@@ -3,8 +3,10 @@
 SQLite says of an exception in a callback only that there was one: it is kept here, and raised when SQLite returns.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from ignitemap.embedded.sql.errors import out_of_range
@@ -12,9 +14,17 @@ from ignitemap.embedded.sql.numbers import compare_decimals
 
 __all__ = ["Environment", "StoreError"]
 
+PARAMETER: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?(\d+)""")
+
 
 class StoreError(Exception):
     """SQLite itself failed: the file is damaged, the disk is full, or the compiler wrote what SQLite does not take."""
+
+
+@lru_cache(1000)
+def last_parameter(sql: str) -> int:
+    """How many parameters SQLite wants: what was folded into a constant leaves some unused, the last ones too."""
+    return max((int(number) for number in PARAMETER.findall(sql) if number), default=0)
 
 
 class Environment:
@@ -78,6 +88,8 @@ class Environment:
             StoreError: SQLite failed.
         """
         self.failure = None
+        if values:
+            values = values[: last_parameter(sql)]
         try:
             return self.connection.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:

@@ -18,7 +18,7 @@ import attrs
 from ignitemap.embedded.sql.errors import H2Error, conversion_failed, division_by_zero
 from ignitemap.embedded.sql.numbers import double_text
 from ignitemap.embedded.sql.types import SqlType
-from ignitemap.embedded.sql.values import java_encoded, stored_uuid
+from ignitemap.embedded.sql.values import java_encoded, java_length, stored_uuid
 
 __all__ = ["FUNCTIONS", "NAMES", "Function", "pattern_of"]
 
@@ -444,7 +444,7 @@ def table() -> dict[str, Function]:
 
     add("ASCII", INT, (STRING,), code_of)
     add("CHAR CHR", STRING, (INT,), char_of)
-    add("CHAR_LENGTH CHARACTER_LENGTH", INT, (STRING,), len, value_type=LONG)
+    add("CHAR_LENGTH CHARACTER_LENGTH", INT, (STRING,), java_length, value_type=LONG)
     add("CONCAT", STRING, (STRING,), concatenated, low=2, high=1000, strict=False)
     add("CONCAT_WS", STRING, (STRING,), joined, low=2, high=1000, strict=False)
     add("DIFFERENCE", INT, (STRING, STRING), difference)

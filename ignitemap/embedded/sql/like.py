@@ -4,10 +4,14 @@ SQLite's GLOB does the same without ``_``, compares with case and can use an ind
 """
 
 import struct
+from typing import Final
 
 from ignitemap.embedded.sql.functions import pattern_of
 
 __all__ = ["glob_of", "like", "like_of_units", "like_without_case", "read_pattern"]
+
+ALIKE: Final = frozenset((*map(chr, range(0xD800, 0xE000)), "\ufffd", "\ufffe", "\uffff"))
+"""GLOB takes these characters for one another."""
 
 
 def read_pattern(pattern: str) -> list[tuple[str, bool]] | None:
@@ -38,7 +42,9 @@ def glob_of(pattern: str | None) -> str | None:
 def like_of_units(pattern: str | None) -> str | None:
     """The pattern where GLOB is not enough for it, otherwise None."""
     parts = None if pattern is None else read_pattern(pattern)
-    return pattern if parts is not None and ("_", True) in parts else None
+    if parts is None or not (("_", True) in parts or any(char in ALIKE for char, _ in parts)):
+        return None
+    return pattern
 
 
 def units(text: str) -> str:

@@ -217,4 +217,7 @@ def unmarshal(data: bytes, pos: int = 0) -> tuple[SqlType, Any]:
         (offset,) = unpack_uint(data, at + 4 + length)
         start = at + 4 + offset
         return SqlType.OBJECT, bytes(data[start : object_end(data, start)])
-    return SqlType.OBJECT, bytes(data[pos : object_end(data, pos)])
+    whole = bytes(data[pos : object_end(data, pos)])
+    if whole[0] == codes.ENUM:  # clients write both codes for the same constant
+        return SqlType.OBJECT, bytes((codes.BINARY_ENUM,)) + whole[1:]
+    return SqlType.OBJECT, whole
