@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from ignitemap.client.connection import Answer, NodeConnection
 from ignitemap.local import LocalCluster, cluster as local_cluster
+from tests import frames
 
 CANARY = "hunter2-CANARY"
 """The password of every test that needs one: it must never be seen."""
@@ -35,6 +38,20 @@ def no_password_in_logs() -> Iterator[None]:
     yield
     logger.removeHandler(watch)
     assert watch.found == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_request_is_whole() -> Iterator[None]:
+    """Read every request that a client sends with a reader of the tests' own, before it leaves."""
+    send = NodeConnection.request
+
+    def read_and_send(self: NodeConnection, operation: int, body: bytearray) -> asyncio.Future[Answer]:
+        frames.read(operation, bytes(body), self.protocol.context.features)
+        return send(self, operation, body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NodeConnection, "request", read_and_send)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects

@@ -5,6 +5,7 @@ import collections
 from typing import Any
 
 import attrs
+import pytest
 
 import ignitemap as ig
 from ignitemap.local import cluster as local_cluster
