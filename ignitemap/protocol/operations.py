@@ -825,6 +825,7 @@ class ClusterGetWalState(Request[boolean]):
 
     cache: text
 
+
 @record
 class NodesSince:
     """The ids of the server nodes, where the topology is newer than the one that the question named."""

@@ -310,7 +310,7 @@ async def test_naive_times_are_refused(make_cache: MakeCache) -> None:
     """A datetime without a time zone is refused; one with a zone comes back as the same moment in UTC."""
     times = await make_cache(int, datetime.datetime)
     with pytest.raises(ig.EncodeError):
-        await times.set(1, datetime.datetime(2024, 1, 1))
+        await times.set(1, datetime.datetime(2024, 1, 1))  # noqa: DTZ001 - that is the point
     moment = datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
     await times.set(1, moment)
     assert await times[1] == moment

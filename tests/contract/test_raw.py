@@ -1,6 +1,6 @@
 """The raw layer: pyignite's names."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,10 +21,10 @@ async def aio(client: ig.Client) -> AioClient:
 
 
 @pytest.fixture
-async def numbers(aio: AioClient, names: Names) -> AsyncIterator[AioCache]:
+async def numbers(aio: AioClient, names: Names) -> AioCache:
     """An empty raw cache."""
     cache = await aio.get_or_create_cache(names())
-    yield cache
+    return cache
 
 
 async def test_put_and_get(numbers: AioCache) -> None:

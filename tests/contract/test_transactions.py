@@ -1,7 +1,6 @@
 """Transactions: all or nothing, and never by accident outside."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,11 +11,11 @@ Accounts = ig.Cache[int, int]
 
 
 @pytest.fixture
-async def accounts(make_cache: MakeCache) -> AsyncIterator[Accounts]:
+async def accounts(make_cache: MakeCache) -> Accounts:
     """A transactional cache with two accounts."""
     cache = await make_cache(int, int, atomicity="transactional")
     await cache.update({1: 100, 2: 0})
-    yield cache
+    return cache
 
 
 async def test_commit(client: ig.Client, accounts: Accounts) -> None:

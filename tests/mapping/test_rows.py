@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 import ignitemap as ig
-from ignitemap.mapping.rows import Column, Row, Rows, row_class
+from ignitemap.mapping.rows import Column, Rows, row_class
 from tests.mapping.conftest import MakeCache
 
 TABLE = f"rows_{os.getpid()}"

@@ -11,7 +11,6 @@ import deselected
 import pyignite
 import pytest
 
-
 SHIM = os.environ.get("PEER_CLIENT") != "pyignite"
 
 

@@ -91,7 +91,9 @@ def unpack(folder: Path, base_port: int, *, shim: bool = True) -> None:
             if name.endswith(".py") and path.is_relative_to("tests"):
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(_adapted(path.as_posix(), archive.read(name).decode("utf-8"), base_port, shim), "utf-8")
+                target.write_text(
+                    _adapted(path.as_posix(), archive.read(name).decode("utf-8"), base_port, shim), "utf-8"
+                )
     (folder / "tests" / "conftest.py").unlink()
     shutil.copy(_HERE / "nodes.py", folder / "tests" / "util.py")
     _issue(folder / "tests" / "config" / "ssl")
