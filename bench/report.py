@@ -67,7 +67,8 @@ class Report:
     def ratio(self, workload: str, peer: str, other: str, figure: str = "rate") -> float | None:
         """Median of how many times the other's rate (or `cpu_each`) a peer's is."""
         mine, theirs = self._samples.get((workload, peer), {}), self._samples.get((workload, other), {})
-        both = mine.keys() & theirs.keys()
+        # A CPU time of 0 is shorter than the peer's clock can tell.
+        both = [one for one in mine.keys() & theirs.keys() if getattr(theirs[one], figure)]
         if not both:
             return None
         return statistics.median(getattr(mine[one], figure) / getattr(theirs[one], figure) for one in both)

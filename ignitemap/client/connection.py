@@ -216,7 +216,7 @@ class NodeConnection(asyncio.BufferedProtocol):
         """
         if self.lost:
             raise ConnectionLost(sent=False, cause=self.failure)
-        future: asyncio.Future[Answer] = asyncio.Future(loop=self._loop)  # create_future costs a call more
+        future: asyncio.Future[Answer] = self._loop.create_future()
         idle = not self.protocol.in_flight
         self.protocol.send_request(operation, body, future)
         self._unsent += len(body) + FRAME_HEAD

@@ -907,7 +907,8 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         >>> (await people[7]).name
         'Gil'
         """
-        await self.set(self._key_of(model, "set(key, value)"), model)
+        request = CachePut(self._ref, self._key_of(model, "set(key, value)"), model)
+        await self._call(request, self._codecs, self._types, timeout=self._timeout)
 
     async def save_many(self, models: Iterable[V] | AsyncIterable[V]) -> None:
         """Store models under their own keys, as `update` stores entries.

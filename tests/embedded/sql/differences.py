@@ -1,0 +1,54 @@
+"""What the embedded node answers otherwise than a real one, statement by statement, each with its reason.
+
+The reasons are the headings of docs/embedded-sql.md, "Where answers differ".
+"""
+
+ARRAYS = "arrays and table functions are refused"
+EXPLAIN = "EXPLAIN shows SQLite's plan"
+RANDOM = "a random value"
+REFUSED = "statements of a cluster are refused by name"
+WHOLE = "a failed UPDATE changes nothing"
+ORDER = "rows that are not returned may not be computed"
+CONCAT = "CONCAT of one value"
+CATALOG = "the catalog view was read while the node was rebuilding it"
+STATEMENT = "ALTER TABLE is all or nothing"
+SUMS = "sums of DOUBLE depend on the order of the rows"
+DOLLARS = "$$text$$ is read as text"
+NAMES = "names of unnamed subqueries"
+
+DIFFERENCES: dict[str, dict[str, str]] = {
+    "dialect": {
+        "SELECT * FROM emb_person ORDER BY id": RANDOM,
+        "SELECT * FROM TABLE(id INT = (1, 2), name VARCHAR = ('a', 'b'))": ARRAYS,
+        "SELECT ARRAY_LENGTH((1,2,3))": ARRAYS,
+        "SELECT order_id, line, qty, price FROM emb_order WHERE order_id = 1 ORDER BY line": WHOLE,
+        "EXPLAIN SELECT id FROM emb_city WHERE id = 1": EXPLAIN,
+        "COPY FROM 'none.csv' INTO emb_city (id, name) FORMAT CSV": REFUSED,
+        "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'EMB_CITY'": CATALOG,
+        "SELECT COLUMN_NAME, TYPE, PK, NULLABLE FROM SYS.TABLE_COLUMNS WHERE TABLE_NAME = 'EMB_CITY' ORDER BY 1": CATALOG,
+    },
+    "shop": {},
+    "company": {},
+    "airline": {
+        "SELECT XMLTEXT('<a>'), XMLNODE('a', NULL, 'b'), XMLCOMMENT('x'), XMLCDATA('y')": REFUSED,
+        "SELECT SUM(lat), AVG(lat), SUM(lon), AVG(lon) FROM airport": SUMS,
+        "SELECT f.id, b.passenger FROM flight f NATURAL JOIN booking b": ORDER,
+        "SELECT $$dollar$$": DOLLARS,
+    },
+    "analytics": {
+        "SELECT X, (SELECT COUNT(*) FROM reading WHERE sensor_id = X) FROM SYSTEM_RANGE(1, 4) ORDER BY X": NAMES,
+    },
+    "admin": {
+        "EXPLAIN SELECT COUNT(*) FROM pz1": EXPLAIN,
+        "ANALYZE pz": REFUSED,
+        "ALTER TABLE pq1 ADD COLUMN w INT NOT NULL": STATEMENT,
+        "ALTER TABLE pq1 DROP COLUMN (w, w3)": STATEMENT,
+        "ALTER TABLE pq1 ALTER COLUMN w2 BIGINT": REFUSED,
+        "ALTER TABLE pq1 NOLOGGING": REFUSED,
+        "CREATE SPATIAL INDEX a ON pq1 (v)": REFUSED,
+        "SELECT X FROM SYSTEM_RANGE(1,3) ORDER BY ?": REFUSED,
+        "SELECT (1,2) = (1,2), (1,2) < (1,3), (1,2)": ARRAYS,
+        "SELECT (SELECT X, X FROM SYSTEM_RANGE(1,1))": ARRAYS,
+        "SELECT USER(), DATABASE(), SCHEMA(), CURRENT_USER, H2VERSION()": REFUSED,
+    },
+}

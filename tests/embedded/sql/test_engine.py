@@ -1,0 +1,407 @@
+"""The engine and its node: what the store asks of it, what it writes, and what survives."""
+
+import math
+import sqlite3
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ignitemap.embedded.sql.engine import Engine
+from ignitemap.embedded.sql.seam import Action, SqlFailure, StatementType
+from ignitemap.protocol.cache_config import CacheConfig, KeyConfiguration, QueryEntity, QueryField, QueryIndex
+from ignitemap.protocol.hashing import string_hash, type_id
+from ignitemap.protocol.operations import IndexIn, IndexRange
+from ignitemap.protocol.types.binary_object import object_bytes
+from tests.embedded.sql.small_node import SmallNode
+from tests.embedded.sql.typed import encode_argument
+
+PERSON = QueryEntity(
+    key_type="java.lang.Integer",
+    value_type="demo.Person",
+    fields=(
+        QueryField(name="name", type_name="java.lang.String", not_null=True, precision=10),
+        QueryField(name="age", type_name="java.lang.Integer"),
+        QueryField(name="address.city", type_name="java.lang.String"),
+    ),
+    aliases=(("address.city", "CITY"),),
+    indexes=(QueryIndex(name="by_age", type=0, inline_size=-1, fields=(("age", True),)),),
+)
+
+
+@pytest.fixture
+def node() -> Iterator[SmallNode]:
+    """A node of its own for each test."""
+    made = SmallNode()
+    yield made
+    made.close()
+
+
+def rows(node: SmallNode, sql: str, *arguments: list[Any], **more: Any) -> list[list[Any]]:
+    """The values of a query, without their types."""
+    answer = node.ask(sql, arguments, **more)
+    assert "rows" in answer, answer
+    return [[cell[1] for cell in row] for row in answer["rows"]]
+
+
+def marshalled(kind: str, value: Any) -> bytes:
+    """A value as it is stored."""
+    return encode_argument(kind, value)
+
+
+def person(node: SmallNode, name: str, age: int | None, city: str | None = None) -> bytes:
+    """A value of demo.Person, written as a client writes it."""
+    from ignitemap.embedded.sql.entries import make_object
+    from ignitemap.embedded.sql.types import SqlType
+
+    fields: dict[str, Any] = {"name": (SqlType.STRING, name), "age": (SqlType.INT, age)}
+    if city is not None:
+        address = make_object(node, "demo.Address", {"city": (SqlType.STRING, city)})
+        fields["address"] = (SqlType.OBJECT, address)
+    return make_object(node, "demo.Person", fields)
+
+
+def add_people(node: SmallNode, **more: Any) -> int:
+    """A cache with the query entity of people."""
+    cache = node.make_table("people")
+    node.engine.add_cache(cache, "people", CacheConfig(name="people", query_entities=(PERSON,), **more))
+    return cache
+
+
+def test_a_cache_with_a_query_entity_is_a_table_of_its_own_schema(node: SmallNode) -> None:
+    """Entries put as objects are rows: the schema is the cache's name, nested fields and aliases are columns."""
+    cache = add_people(node)
+    node.put(cache, marshalled("INT", 1), person(node, "Ada", 36, "Oslo"))
+    node.put(cache, marshalled("INT", 2), person(node, "Bob", None))
+    assert rows(node, 'SELECT _KEY, name, age, city FROM "people".Person ORDER BY 1') == [
+        [1, "Ada", 36, "Oslo"],
+        [2, "Bob", None, None],
+    ]
+    assert rows(node, "SELECT name FROM Person WHERE age > 30", cache=cache) == [["Ada"]]
+    assert node.ask("SELECT name FROM Person")["error"].startswith("42000")
+
+
+def test_dml_on_a_query_entity_keeps_the_fields_it_does_not_name(node: SmallNode) -> None:
+    """An UPDATE rewrites the object: fields that are no columns stay, as do those that are not assigned."""
+    cache = add_people(node)
+    node.put(cache, marshalled("INT", 1), person(node, "Ada", 36, "Oslo"))
+    assert rows(node, 'UPDATE "people".Person SET age = age + 1') == [[1]]
+    assert rows(node, 'SELECT name, age, city FROM "people".Person') == [["Ada", 37, "Oslo"]]
+    assert rows(node, 'INSERT INTO "people".Person (_KEY, name) VALUES (5, ?)', ["STRING", "Eve"]) == [[1]]
+    assert node.ask('INSERT INTO "people".Person (_KEY, name) VALUES (6, NULL)')["error"].startswith("22004")
+    assert node.ask("INSERT INTO \"people\".Person (_KEY, name) VALUES (6, 'much too long')")["error"].startswith(
+        "23000"
+    )
+    assert rows(node, 'DELETE FROM "people".Person WHERE _KEY = 5') == [[1]]
+
+
+def test_entries_of_other_types_are_not_derived(node: SmallNode) -> None:
+    """What does not match the table's key or value type is no row, whatever it is."""
+    cache = add_people(node)
+    shape = node.engine.shape(cache)
+    assert shape is not None
+    value = person(node, "Ada", 36)
+    assert shape.derive(marshalled("INT", 1), value) is not None
+    assert shape.derive(marshalled("LONG", 1), value) is None
+    assert shape.derive(marshalled("INT", 1), marshalled("STRING", "x")) is None
+
+
+def test_an_object_of_an_unregistered_schema_is_missed(node: SmallNode) -> None:
+    """A compact object whose schema nobody registered is refused: the failure names it."""
+    cache = add_people(node)
+    shape = node.engine.shape(cache)
+    assert shape is not None
+    stranger = object_bytes(type_id("demo.Person"), 12345, marshalled("STRING", "x"), [24])
+    with pytest.raises(SqlFailure, match="missingSchemaId=12345"):
+        shape.derive(marshalled("INT", 1), stranger)
+
+
+def test_two_entities_of_one_cache_are_two_tables(node: SmallNode) -> None:
+    """Each table sees the entries of its own value type only."""
+    cat = QueryEntity(
+        key_type="java.lang.Integer",
+        value_type="demo.Cat",
+        fields=(QueryField(name="name", type_name="java.lang.String"),),
+    )
+    cache = node.make_table("zoo")
+    node.engine.add_cache(cache, "zoo", CacheConfig(name="zoo", query_entities=(PERSON, cat)))
+    node.put(cache, marshalled("INT", 1), person(node, "Ada", 36))
+    rows(node, "INSERT INTO \"zoo\".Cat (_KEY, name) VALUES (2, 'Tom')")
+    assert rows(node, 'SELECT name FROM "zoo".Person') == [["Ada"]]
+    assert rows(node, 'SELECT _KEY, name FROM "zoo".Cat') == [[2, "Tom"]]
+    assert rows(node, 'SELECT p.name, c.name FROM "zoo".Person p LEFT JOIN "zoo".Cat c ON c._KEY = 7') == [
+        ["Ada", None]
+    ]
+    found = node.engine.query_index(cache, "demo.Cat", None, ())
+    assert [key for key, _ in found] == [marshalled("INT", 2)]
+
+
+def test_simple_keys_and_values_are_columns(node: SmallNode) -> None:
+    """A cache of plain values is a table of _KEY and _VAL, or of the fields that its entity names."""
+    cache = node.make_table("plain")
+    entity = QueryEntity(key_type="java.lang.String", value_type="java.lang.Long", table="Counts")
+    node.engine.add_cache(cache, "plain", CacheConfig(name="plain", query_entities=(entity,), sql_schema="PUBLIC"))
+    node.put(cache, marshalled("STRING", "a"), marshalled("LONG", 5))
+    rows(node, "INSERT INTO counts (_KEY, _VAL) VALUES ('b', 7)")
+    assert rows(node, "SELECT _KEY, _VAL FROM Counts WHERE _VAL > 5") == [["b", 7]]
+    assert rows(node, "UPDATE counts SET _VAL = _VAL * 2 WHERE _KEY = 'a'") == [[1]]
+    assert rows(node, "SELECT SUM(_VAL) FROM counts") == [["17"]]
+
+
+def test_a_query_entity_with_named_key_and_value(node: SmallNode) -> None:
+    """The fields keyFieldName and valueFieldName give the whole key and value a column."""
+    cache = node.make_table("named")
+    entity = QueryEntity(
+        key_type="java.util.UUID", value_type="java.lang.Double", table="m", key_field="id", value_field="v"
+    )
+    node.engine.add_cache(cache, "named", CacheConfig(name="named", query_entities=(entity,), sql_schema="public"))
+    given = "6e4a5b9c-0000-4000-8000-000000000001"
+    rows(node, "INSERT INTO m (id, v) VALUES (?, 2.5)", ["UUID", given])
+    assert rows(node, "SELECT id, v, _KEY FROM m") == [[given, "2.5", given]]
+    assert node.events[0][1].value == marshalled("DOUBLE", 2.5)
+
+
+def test_stored_nan_equals_itself_and_sorts_highest(node: SmallNode) -> None:
+    """NaN is kept: it comes back, is greater than any number, and equals itself."""
+    cache = node.make_table("doubles")
+    entity = QueryEntity(
+        key_type="java.lang.Integer", value_type="java.lang.Double", table="d", key_field="id", value_field="v"
+    )
+    node.engine.add_cache(cache, "doubles", CacheConfig(name="doubles", query_entities=(entity,), sql_schema="PUBLIC"))
+    for key, value in ((1, math.nan), (2, math.inf), (3, -1.0)):
+        node.put(cache, marshalled("INT", key), b"\x06" + struct.pack("<d", value))
+    assert rows(node, "SELECT id FROM d ORDER BY v DESC") == [[1], [2], [3]]
+    assert rows(node, "SELECT v FROM d WHERE v = v AND id = 1") == [["nan"]]
+    assert rows(node, "SELECT v + 1, -v FROM d WHERE id = 1") == [["nan", "nan"]]
+
+
+def test_entities_follow_ddl(node: SmallNode) -> None:
+    """What operation 1055 answers has the columns and indexes that DDL made."""
+    cache = add_people(node, key_configuration=(KeyConfiguration(type_name="x", affinity_field="y"),))
+    rows(node, 'ALTER TABLE "people".Person ADD COLUMN (phone VARCHAR(20))')
+    rows(node, 'CREATE INDEX by_phone ON "people".Person (phone, age DESC)')
+    (entity,) = node.engine.entities(cache)
+    assert [field.name for field in entity.fields][-1] == "PHONE"
+    assert entity.indexes[-1].fields == (("PHONE", False), ("age", True))
+    rows(node, 'DROP INDEX "people".by_phone')
+    assert len(node.engine.entities(cache)[0].indexes) == 1
+
+
+def test_a_new_column_shows_what_the_objects_hold(node: SmallNode) -> None:
+    """ALTER TABLE ADD COLUMN reads the field out of the entries that have it, and entries that don't match go aside."""
+    cache = add_people(node)
+    node.put(cache, marshalled("INT", 1), person(node, "Ada", 36, "Oslo"))
+    rows(node, 'ALTER TABLE "people".Person DROP COLUMN city')
+    assert node.ask('SELECT city FROM "people".Person')["error"].startswith("42000")
+    table = f'"c{cache}"'
+    node.connection.execute(
+        f'INSERT INTO {table} ("$k", "$v") VALUES (?, ?)', (marshalled("LONG", 9), marshalled("INT", 1))
+    )
+    rows(node, 'ALTER TABLE "people".Person ADD COLUMN (nick VARCHAR, address OTHER)')
+    assert rows(node, 'SELECT name, nick, address IS NOT NULL FROM "people".Person') == [["Ada", None, True]]
+    aside = node.connection.execute(f'SELECT "$k" FROM "c{cache}_odd"').fetchall()
+    assert aside == [(marshalled("LONG", 9),)]
+
+
+def test_index_queries_are_sorted_and_bounded(node: SmallNode) -> None:
+    """An index query finds entries in the index's order, by name or by its fields."""
+    cache = add_people(node)
+    for key, age in ((1, 30), (2, None), (3, 41), (4, 30)):
+        node.put(cache, marshalled("INT", key), person(node, f"p{key}", age))
+
+    def found(index: str | None, *criteria: IndexRange | IndexIn, limit: int = 0) -> list[int]:
+        entries = node.engine.query_index(cache, "demo.Person", index, criteria, limit=limit)
+        return [struct.unpack("<i", key[1:])[0] for key, _ in entries]
+
+    thirty, forty = marshalled("INT", 30), marshalled("DOUBLE", 40.5)
+    null = b"\x65"
+    assert found("BY_AGE") == [3, 1, 4, 2]
+    assert found("by_age", IndexRange("age", thirty, thirty)) == [1, 4]
+    assert found(None, IndexRange("AGE", forty, null)) == [3]
+    assert found(None, IndexRange("age", null, thirty, upper_included=False)) == [2]
+    assert found(None, IndexRange("age", null, null, lower_null=True, upper_null=True)) == [2]
+    assert found(None, IndexRange("age", null, null, lower_included=False, lower_null=True), limit=2) == [3, 1]
+    assert found(None, IndexIn("age", (null, marshalled("INT", 41)))) == [3, 2]
+    assert found(None, IndexIn("_KEY", (marshalled("INT", 3), marshalled("INT", 1)))) == [1, 3]
+    assert found(None) == [1, 2, 3, 4]
+    for index, criteria, message in (
+        ("nope", (), "No index found for name: NOPE"),
+        (None, (IndexIn("name", ()),), "No index found for criteria."),
+        ("by_age", (IndexIn("name", ()),), "Index doesn't match criteria. Index BY_AGE"),
+    ):
+        with pytest.raises(SqlFailure, match=message.replace(".", r"\.")):
+            node.engine.query_index(cache, "demo.Person", index, criteria)
+    with pytest.raises(SqlFailure, match="No table found for type"):
+        node.engine.query_index(cache, "demo.Nobody", None, ())
+
+
+def test_an_exception_of_the_writer_passes_through(node: SmallNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the node raises while it writes comes out of execute as it is."""
+
+    class Locked(Exception):
+        pass
+
+    def locked(cache: int, changes: Any) -> Any:
+        raise Locked
+
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    monkeypatch.setattr(node, "apply", locked)
+    with pytest.raises(Locked):
+        node.engine.execute("INSERT INTO t VALUES (1, 1)")
+
+
+def test_dml_hands_all_its_changes_over_at_once(node: SmallNode) -> None:
+    """A statement's changes carry the action, so that the node decides what happens to an entry."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    rows(node, "INSERT INTO t VALUES (1, 1), (2, 2)")
+    rows(node, "MERGE INTO t (id, v) VALUES (2, 3)")
+    rows(node, "UPDATE t SET v = 0 WHERE id = 1")
+    rows(node, "DELETE FROM t")
+    actions = [change.action for _, change in node.events]
+    assert actions == [Action.INSERT, Action.INSERT, Action.PUT, Action.UPDATE, Action.REMOVE, Action.REMOVE]
+
+
+def test_a_failed_statement_writes_nothing(node: SmallNode) -> None:
+    """An error in any row is found before the first one is written."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v DECIMAL(4,2)) WITH "cache_name=t"')
+    rows(node, "INSERT INTO t VALUES (1, 1.5), (2, 33.33)")
+    assert node.ask("UPDATE t SET v = v * 30")["error"].startswith("23000")
+    assert node.ask("INSERT INTO t VALUES (3, 1), (4, 'x')")["error"].startswith("0700B")
+    assert rows(node, "SELECT id, v FROM t ORDER BY id") == [[1, "1.5"], [2, "33.33"]]
+
+
+def test_deleting_by_a_key_of_another_type_finds_nothing_and_says_so(
+    node: SmallNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a cluster a BIGINT is no INT key; the log tells why."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    rows(node, "INSERT INTO t VALUES (1, 1)")
+    assert rows(node, "DELETE FROM t WHERE id = ?", ["LONG", 1]) == [[0]]
+    assert "finds nothing" in caplog.text
+    assert rows(node, "DELETE FROM t WHERE id = ?", ["INT", 1]) == [[1]]
+
+
+def test_definitions_and_plans_survive_a_restart(tmp_path: Path) -> None:
+    """Tables, indexes, defaults and views are read again from the file; rows are where they were."""
+    path = str(tmp_path / "node.db")
+    first = SmallNode(path)
+    rows(
+        first,
+        "CREATE TABLE t (id INT, k VARCHAR, v DECIMAL(8,2) DEFAULT 1.25, b BINARY DEFAULT X'0A', PRIMARY KEY (id, k))"
+        ' WITH "cache_name=t,key_type=TKey,value_type=T"',
+    )
+    rows(first, "CREATE INDEX t_v ON t (v DESC)")
+    rows(first, "CREATE VIEW w AS SELECT id, v FROM t WHERE v > 1")
+    rows(first, "INSERT INTO t (id, k) VALUES (1, 'a')")
+    known, names = first.known, first.names
+    first.close()
+    second = SmallNode(path)
+    second.known, second.names = known, names
+    second.engine = Engine(second.connection, types=second, writer=second, caches=second)
+    assert rows(second, "SELECT id, v FROM w") == [[1, "1.25"]]
+    rows(second, "ALTER TABLE t ADD COLUMN more INT")
+    rows(second, "INSERT INTO t (id, k, more) VALUES (2, 'b', 5)")
+    assert rows(second, "SELECT id, v, b, more FROM t ORDER BY id") == [[1, "1.25", "0a", None], [2, "1.25", "0a", 5]]
+    assert rows(second, "SELECT INDEX_NAME FROM SYS.INDEXES WHERE INDEX_NAME = 'T_V'") == [["T_V"]]
+    second.close()
+
+
+def test_a_failed_definition_leaves_nothing(node: SmallNode) -> None:
+    """When one of a cache's entities can't be a table, none is, and the file has no trace."""
+    cache = node.make_table("people")
+    twin = QueryEntity(key_type="java.lang.Integer", value_type="demo.Person")
+    with pytest.raises(SqlFailure, match="Table already exists"):
+        node.engine.add_cache(cache, "people", CacheConfig(name="people", query_entities=(PERSON, twin)))
+    assert node.engine.shape(cache) is None
+    assert node.connection.execute("SELECT COUNT(*) FROM ig_entity").fetchone() == (0,)
+    node.engine.add_cache(cache, "people", CacheConfig(name="people", query_entities=(PERSON,)))
+    assert rows(node, 'SELECT COUNT(*) FROM "people".Person') == [[0]]
+
+
+def test_dropping_a_cache_forgets_its_tables(node: SmallNode) -> None:
+    """Neither table nor schema is left."""
+    cache = add_people(node)
+    before = node.engine.version
+    node.engine.drop_cache(cache)
+    assert node.engine.version > before
+    assert node.ask('SELECT 1 FROM "people".Person')["error"].startswith("42000")
+    assert node.engine.shape(cache) is None
+    node.engine.drop_cache(cache)
+
+
+def test_columns_that_differ_by_case_only_are_refused(node: SmallNode) -> None:
+    """Their fields would have one id: a real node returns one value for both."""
+    answer = node.ask('CREATE TABLE t (id INT PRIMARY KEY, "Name" VARCHAR, name VARCHAR)')
+    assert answer["error"] == '42000: Columns "Name" and "NAME" differ only by case'
+
+
+def test_statement_types_are_checked(node: SmallNode) -> None:
+    """A request for a query does not run DML, nor the other way round."""
+    with pytest.raises(SqlFailure) as failure:
+        node.engine.execute("SELECT 1", statement_type=StatementType.UPDATE)
+    assert failure.value.sqlstate == "42000"
+    with pytest.raises(SqlFailure):
+        node.engine.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT)", statement_type=StatementType.SELECT)
+    assert node.engine.execute("SELECT 1", statement_type=StatementType.SELECT).affected is None
+
+
+def test_a_statement_ends_at_its_timeout(node: SmallNode) -> None:
+    """A query that would take minutes fails soon after its time is up."""
+    answer = node.ask("SELECT COUNT(*) FROM SYSTEM_RANGE(1, 1000000000)", timeout=0.05)
+    assert answer["error"].startswith("57014")
+    assert rows(node, "SELECT 1") == [[1]]
+
+
+def test_parameters_of_every_type(node: SmallNode) -> None:
+    """A parameter that is only selected comes back as it was given."""
+    given = [
+        ["BYTE", -1], ["SHORT", 300], ["INT", 7], ["LONG", 2**40], ["FLOAT", 0.5], ["DOUBLE", 2.25], ["STRING", "é"],
+        ["BOOL", True], ["DECIMAL", "1.50"], ["UUID", "f0000000-0000-4000-8000-000000000002"], ["BYTES", "00ff"],
+        ["TS", "2024-01-31 10:20:30.123456789"], ["TIME", 3_600_000], ["STRING", None],
+    ]  # fmt: skip
+    marks = ", ".join("?" * len(given))
+    (row,) = rows(node, f"SELECT {marks}", *given)
+    assert row == [
+        -1, 300, 7, 2**40, "0.5", "2.25", "é", True, "1.50", "f0000000-0000-4000-8000-000000000002", "00ff",
+        "2024-01-31 10:20:30.123456789", 3_600_000, None,
+    ]  # fmt: skip
+
+
+def test_too_few_parameters(node: SmallNode) -> None:
+    """The number is checked once the statement is known to be good."""
+    assert node.ask("SELECT ?, ?", [["INT", 1]])["error"] == (
+        "50000: Invalid number of query parameters [expected=2, actual=1]"
+    )
+    assert node.ask("SELECT ? FROM nothing")["error"].startswith("42000")
+
+
+def test_what_is_refused_is_refused_by_name(node: SmallNode) -> None:
+    """Every refusal of the embedded node alone says what it is and has the SQLSTATE of an unsupported feature."""
+    for sql in (
+        "SELECT x FROM TABLE(x INT = (1, 2))", "SELECT ARRAY_GET((1, 2), 1)", "COPY FROM 'f' INTO t (a) FORMAT CSV",
+        "SELECT DATABASE()", "SELECT CAST(1 AS GEOMETRY)", "SELECT * FROM INFORMATION_SCHEMA.SETTINGS",
+        "SELECT * FROM SYS.METRICS", "SELECT FORMATDATETIME(NOW(), 'G')", "SELECT TO_CHAR(1, 'RN')", "SELECT ENCRYPT('a', X'00', X'00')",
+        "SELECT TIMESTAMP WITH TIME ZONE '2024-01-01 00:00:00+01'", "MERGE INTO t USING u ON (1 = 1) WHEN MATCHED THEN UPDATE SET a = 1",
+        "CREATE SPATIAL INDEX i ON t (a)", "SELECT 1 FROM DUAL ORDER BY ?", "SELECT (1, 2) < (1, 3)",
+    ):  # fmt: skip
+        arguments = [["INT", 1]] * sql.count("?")
+        assert node.ask(sql, arguments).get("error", "").startswith("0A000: The embedded node does not support"), sql
+
+
+def test_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python whose SQLite is too old gets an error that names the version."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 24, 0))
+    with pytest.raises(RuntimeError, match=r"3\.30 or newer"):
+        SmallNode()
+
+
+def test_cache_ids_are_the_tables_of_sqlite(node: SmallNode) -> None:
+    """A table's rows are in the table of its cache, whose id is the hash of its name."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=Some_Cache"')
+    rows(node, "INSERT INTO t VALUES (1, 2)")
+    cache = string_hash("Some_Cache")
+    assert node.connection.execute(f'SELECT f1, f2 FROM "c{cache}"').fetchall() == [(1, 2)]
+    rows(node, "DROP TABLE t")
+    assert cache not in node.names
