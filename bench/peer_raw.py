@@ -140,7 +140,7 @@ class AwareRawPeer(RawPeer):
             cache = await client.cache(self.texts, int, str, create=False)
             session = client.raw.session
             await session.know_affinity(cache.raw.cache_id)
-            while len(session.nodes.open) < len(addresses):  # it dials the others in the background
+            while len(session.nodes.open) < len(addresses):  # noqa: ASYNC110 - it dials the others in the background
                 await asyncio.sleep(0.01)
             by_port = {address[1]: connection for address, connection in zip(addresses, connections, strict=True)}
             mapping = session._affinity[cache.raw.cache_id]

@@ -129,6 +129,16 @@ def test_rows_can_be_copied_and_pickled() -> None:
         assert made.b == [2]
 
 
+def test_a_row_is_a_tuple_without_its_methods() -> None:
+    """A row is a tuple, and `count` and `index` are its columns or nothing; rows of the same columns share a class."""
+    row = row_class(("A", "INDEX"))((1, 2))
+    assert isinstance(row, tuple)
+    assert row.index == 2
+    with pytest.raises(AttributeError, match="no column 'count', it has A, INDEX"):
+        _ = row.count
+    assert row_class(("A", "INDEX")) is type(row)
+
+
 # --- rows as models ----------------------------------------------------------------------------------------------------
 
 

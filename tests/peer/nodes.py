@@ -123,13 +123,15 @@ class Pool:
 
     async def _start(self, kind: Kind, index: int) -> None:
         assert self._folder is not None
+        folder = Path(self._folder.name)
         if EMBEDDED:
             users = {"ignite": "ignite"} if kind.auth else None
             tls = _server_context() if kind.ssl else None
-            node = embedded.Node(name=self._folder.name, port=BASE_PORT + index, users=users, tls=tls)
+            kept = {"path": folder / "peer.db"} if kind.persistence else {"name": str(folder)}
+            node = embedded.Node(**kept, port=BASE_PORT + index, users=users, tls=tls)
             self._nodes[index] = EmbeddedNode(index, await node.start())
             return
-        folder = Path(self._folder.name) / f"node-{index}"
+        folder /= f"node-{index}"
         folder.mkdir(exist_ok=True)
         settings = ClusterSettings(
             nodes=NODES_MOST,

@@ -22,6 +22,7 @@ from ignitemap.protocol.operations import (
     NodesSince,
 )
 from ignitemap.protocol.types import codes
+from ignitemap.protocol.wire import Feature
 
 if TYPE_CHECKING:
     from ignitemap.embedded.node import Node
@@ -43,7 +44,9 @@ def change_state(session: "Session", request: ClusterChangeState) -> None:
     """5001. Deactivation drops what is only in memory, and so must be forced."""
     if request.state not in (INACTIVE, ACTIVE, READ_ONLY):
         raise failed('Cannot invoke "org.apache.ignite.cluster.ClusterState.active()" because "state" is null')
-    session.cluster.change_state(request.state, force=request.force_deactivation)
+    # A client that can't say it means it (seen from a 2.17.0 node).
+    force = request.force_deactivation or Feature.FORCE_DEACTIVATION_FLAG not in session.context.features
+    session.cluster.change_state(request.state, force=force)
 
 
 @answers(ClusterChangeWalState)
