@@ -323,6 +323,7 @@ def many(count: int, fields: int, name: str = "") -> KnownTypes:
     [(20_000, 0, ""), (15_000, 3, ""), (1_000, 200, ""), (3, 65_535, ""), (50, 1, "x" * MIB), (50, 20, "😀" * 5000)],
     ids=["no fields", "few fields", "200 fields", "65,535 fields", "long name", "long names"],
 )
+@pytest.mark.stress
 def test_known_types_are_bounded(count: int, fields: int, name: str) -> None:
     """Whatever types a cluster has, many or large ones, 10,000 at most are remembered, in 32 MiB."""
 
@@ -383,6 +384,7 @@ async def test_announced_types_stay(node: FakeNode, monkeypatch: pytest.MonkeyPa
         assert node.count(GetBinaryType) == asked
 
 
+@pytest.mark.stress
 async def test_a_type_of_too_many_fields(node: FakeNode, session: Session) -> None:
     """A type of 65,535 fields is learned; of one more, or of a million, it is a DecodeError that takes 32 MiB at most."""
     most = TypeBlock(5, "T", None, [(str(number), INT, number) for number in range(65_536)], False, [], [(1, [1])])

@@ -74,6 +74,7 @@ def test_ten_thousand_operations_on_a_black_hole(runner: asyncio.Runner) -> None
     runner.run(scenario())
 
 
+@pytest.mark.stress
 def test_what_is_forgotten_is_bounded(runner: asyncio.Runner) -> None:
     """However many requests expire, a bounded number of ids is kept, and late answers to all of them are dropped."""
 

@@ -29,7 +29,7 @@ async def event_loop() -> asyncio.AbstractEventLoop:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tests = {item.nodeid.removeprefix("tests/"): item for item in items}
-    reasons = deselected.reasons(list(tests), shim=SHIM)
+    reasons = deselected.reasons(list(tests), shim=SHIM, embedded=os.environ.get("PEER_SERVER") == "embedded")
     selection = {"total": len(tests), "deselected": reasons, "unused": deselected.unused(list(tests))}
     Path(os.environ["PEER_SELECTION"]).write_text(json.dumps(selection), "utf-8")
     config.hook.pytest_deselected(items=[tests[test] for test in reasons])

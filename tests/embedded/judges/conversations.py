@@ -164,7 +164,11 @@ def conversations() -> Iterator[Conversation]:
     for version in [(1, minor, 0) for minor in range(8)] + [(0, 9, 0), (1, 8, 0), (1, 7, 1), (2, 0, 0)]:
         name = "handshake {}.{}.{}".format(*version)
         message = (CacheGetNames.code, b"")
-        yield name, Handshake(version), [(f"{name}: CacheGetNames", message)] if (1, 0, 0) <= version <= (1, 7, 0) else []
+        yield (
+            name,
+            Handshake(version),
+            [(f"{name}: CacheGetNames", message)] if (1, 0, 0) <= version <= (1, 7, 0) else [],
+        )
     yield "handshake without features", Handshake(features=frozenset()), [("without features: names", (1050, b""))]
 
 
@@ -235,7 +239,13 @@ def entries(name: str, atomicity: CacheAtomicityMode) -> list[Message]:
             CacheRemoveAll(cache),
             CacheGetSize(here),
         ]
-    return [*said, CacheContainsKeys(here, []), CacheGetAll(here, []), CachePutAll(here, []), CacheDestroy(here.cache_id)]
+    return [
+        *said,
+        CacheContainsKeys(here, []),
+        CacheGetAll(here, []),
+        CachePutAll(here, []),
+        CacheDestroy(here.cache_id),
+    ]
 
 
 def expiry() -> list[Message]:

@@ -42,7 +42,9 @@ async def test_the_answers_are_those_of_a_real_node(recorded: dict[str, Any]) ->
     assert same is (recorded["name"] not in DIFFERENCES), welcome
     assert len(answers) == len(recorded["pairs"])
     told = {
-        pair["name"]: f"{bytes.fromhex(pair['request'])!r}\n  real:     {pair['status']} {bytes.fromhex(pair['answer'])!r}"
+        pair[
+            "name"
+        ]: f"{bytes.fromhex(pair['request'])!r}\n  real:     {pair['status']} {bytes.fromhex(pair['answer'])!r}"
         f"\n  embedded: {status} {answer!r}"
         for pair, (status, answer) in zip(recorded["pairs"], answers, strict=True)
         if (status, answer.hex()) != (pair["status"], pair["answer"])

@@ -20,7 +20,7 @@ import pytest
 import ignitemap as ig
 from ignitemap import raw
 from ignitemap.protocol.message import ExpiryPolicy
-from tests.contract.models import Address, City, Person, Purchase, Status, shop
+from tests.contract.models import Address, Person, Purchase, Status, shop
 from tests.embedded.judges.sides import Actor, Divergence, Outcome, Pair, Work, pairs
 
 NOW = dt.datetime(2024, 2, 29, 12, 30, 15, 123000, tzinfo=dt.UTC)
@@ -240,7 +240,9 @@ def model_step(draw: random.Random) -> tuple[str, Work]:
         "items": lambda p, o: p.items().to_dict(),
         "older": lambda p, o: p.where(lambda each: each.age > age).order_by(lambda each: each.id).all(),
         "count": lambda p, o: p.where(lambda each: (each.city_id == city) & (each.age <= age)).count(),
-        "nick": lambda p, o: p.where(lambda each: ig.is_null(each.nick)).order_by(lambda each: each.id, desc=True).all(),
+        "nick": lambda p, o: (
+            p.where(lambda each: ig.is_null(each.nick)).order_by(lambda each: each.id, desc=True).all()
+        ),
         "grouped": lambda p, o: p.where(lambda each: each.age > 0).limit(5).order_by(lambda each: each.id).all(),
         "update where": lambda p, o: p.where(lambda each: each.city_id == city).update(age=age),
         "delete where": lambda p, o: p.where(lambda each: (each.age == age) & (each.city_id == city)).delete(),
@@ -382,7 +384,9 @@ async def drive_transactions(url: str, embedded_url: str, seed: int, steps: int)
                 await begin(who)
             elif draw.random() < 0.05:
                 key = draw.randint(0, 3)
-                await driver.do(who, actors[who], f"atomic {key=}", lambda actor: actor.caches["atomic"].set(key, 1))
+                await driver.do(
+                    who, actors[who], f"atomic {key=}", lambda actor, key=key: actor.caches["atomic"].set(key, 1)
+                )
             else:
                 # While the other one waits, nothing that it may hold: the two would wait for each other.
                 keys = [key for key in range(5) if not held_up or key not in other.touched]

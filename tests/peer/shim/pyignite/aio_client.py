@@ -95,9 +95,9 @@ class AioClient(raw.AioClient):
         await session.know_affinity(cache.cache_id)
         types = cache._hinted(key_hint, None)
         body = bytearray()
-        key_at = session._encode(
-            compile_operation(CacheGet, types), cache.codecs, body, CacheGet(cache.cache_info, key)
-        )
+        codec = compile_operation(CacheGet, types)
+        cache.codecs.depth = 0
+        key_at = codec.encode(cache.codecs, session._context, body, CacheGet(cache.cache_info, key))
         connection = session._route(cache.cache_info, body, key_at)
         assert connection is not None
         return adapted(session, connection)
