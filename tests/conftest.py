@@ -58,6 +58,8 @@ def every_request_is_whole() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that talk to real nodes, so that they and the others can run in two processes."""
     for item in items:
+        if item.path.parent.name == "chaos":
+            item.add_marker(pytest.mark.stress)  # long loops, all of them
         own = item.path.parent.name == "local" or item.path.stem.endswith(("_on_node", "_on_cluster"))
         called = getattr(item, "callspec", None)
         embedded = called is not None and called.params.get("url") == "embedded"

@@ -44,6 +44,7 @@ async def outcome(session: Session, key: int, timeout: float | None = None) -> t
 # --- a black hole -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stress
 def test_ten_thousand_operations_on_a_black_hole(runner: asyncio.Runner) -> None:
     """All of 10,000 operations end within 1.25 times their timeout, with the right error, and leave no entry."""
 
