@@ -129,6 +129,7 @@ def test_the_tests_of_pyignite_pass(tmp_path: Path, capfd: pytest.CaptureFixture
 
 
 @pytest.mark.stress
+@pytest.mark.skipif("PEER_EMBEDDED" not in os.environ, reason="by hand: PEER_EMBEDDED=1, ten minutes")
 @pytest.mark.timeout(2 * RUN_SECONDS + 60)
 def test_pyignite_finds_an_embedded_node_as_good_as_a_real_one(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
