@@ -87,6 +87,7 @@ def test_fixtures(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     pytester.makeini("[pytest]\naddopts = --strict-markers\nfilterwarnings = error")
     result = pytester.runpytest_subprocess(
-        *("-p", "no:ignitemap", "-p", "ignitemap.pytest_plugin", "-m", "not ignite_local", "-p", "no:asyncio")
+        *("-p", "no:ignitemap", "-p", "ignitemap.pytest_plugin", "-m", "not ignite_local", "-p", "no:asyncio"),
+        *("-p", "no:hypothesispytest", "-p", "no:timeout"),
     )
     result.assert_outcomes(passed=4, deselected=1)

@@ -62,7 +62,13 @@ def reasons(tests: list[str], *, shim: bool = True, embedded: bool = False) -> d
 # What embedded nodes do otherwise than real ones; pyignite's tests of it are not run on them.
 ON_EMBEDDED: Final[dict[str, str]] = {
     "affinity/test_affinity_request_routing.py::test_cache_operation_on_primitive_key_*": (
-        "the test knows which of the real nodes srv_1 to srv_3 owns a key"
+        "the test knows which of the real nodes srv_1 to srv_4 owns a key"
+    ),
+    "affinity/test_affinity_request_routing.py::test_cache_operation_routed_to_new_cluster_node_async": (
+        "the test knows which of the real nodes srv_1 to srv_4 owns a key"
+    ),
+    "affinity/test_affinity_request_routing.py::test_all_registered_cache_updated_on_new_server_async": (
+        "the test knows which of the real nodes srv_1 to srv_4 owns a key"
     ),
     "custom/test_cluster.py::test_cluster_set_active_async[[]with-persistence]": (
         "an embedded node with a file is active from the start"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 import random
 import uuid
 from array import array
@@ -21,7 +22,7 @@ import ignitemap as ig
 from ignitemap import raw
 from ignitemap.protocol.message import ExpiryPolicy
 from tests.contract.models import Address, Person, Purchase, Status, shop
-from tests.embedded.judges.sides import Actor, Divergence, Outcome, Pair, Work, pairs
+from tests.embedded.judges.sides import Actor, Divergence, Outcome, Pair, Work, outcome_of, pairs
 
 NOW = dt.datetime(2024, 2, 29, 12, 30, 15, 123000, tzinfo=dt.UTC)
 TOKEN = uuid.UUID("35ea1601-3845-d30a-b7b2-7936a934b79b")
@@ -112,18 +113,23 @@ class Driver:
 
 def raw_step(draw: random.Random) -> tuple[str, Work]:
     """An operation of AioCache, with keys and values of any type, and now and then an expiry policy."""
-    short = draw.choice(("atomic", "transactional"))
+    expiring = draw.random() < 0.4
+    short = ("expiring " if expiring else "") + draw.choice(("atomic", "transactional"))
     (key, key_hint), (value, value_hint), (other, other_hint) = draw.choice(KEYS), *draw.sample(VALUES, 2)
     many = draw.sample(KEYS, draw.randint(0, 6))
     keys = [each if hint is None else each_with(each, hint) for each, hint in many]
     entries = dict(zip(keys, (each_with(*draw.choice(VALUES)) for _ in keys), strict=True))
-    policy = tuple(draw.choice(POLICY_TIMES) for _ in range(3)) if draw.random() < 0.3 else None
+    policy = tuple(draw.choice(POLICY_TIMES) for _ in range(3)) if expiring and draw.random() < 0.7 else None
     page = draw.choice((1, 3, 1024))
 
-    # No get_size: a real node counts what has expired until a thread of its own has been by.
-    async def scan(cache: raw.AioCache) -> dict[Any, Any]:
+    # No scan nor size where entries expire: a real node shows them there until a thread of its own has been by.
+    async def everything(cache: raw.AioCache) -> dict[Any, Any]:
+        if expiring:
+            return await cache.get_all([each if hint is None else each_with(each, hint) for each, hint in KEYS])
         async with cache.scan(page_size=page) as cursor:
-            return {each: item async for each, item in cursor}
+            found = {each: item async for each, item in cursor}
+        assert await cache.get_size() == len(found)
+        return found
 
     both = {"key_hint": key_hint, "value_hint": value_hint}
     operations: dict[str, Any] = {
@@ -147,7 +153,7 @@ def raw_step(draw: random.Random) -> tuple[str, Work]:
         "clear_keys": lambda c: c.clear_keys(keys),
         "clear": lambda c: c.clear(),
         "remove_all": lambda c: c.remove_all(),
-        "scan": scan,
+        "everything": everything,
     }
     rare = {"clear", "remove_all"}
     name = draw.choices([*operations], [0.1 if each in rare else 1 for each in operations])[0]
@@ -158,7 +164,7 @@ def raw_step(draw: random.Random) -> tuple[str, Work]:
             return await operations[name](cache)
         answer = await operations[name](cache.with_expire_policy(None, *policy))
         if policy[2] == 0:
-            await asyncio.sleep(0.05)  # to a real node it is over at the next tick of its clock
+            await asyncio.sleep(0.003)  # what expires on access lives for one more ms on a real node
         return answer
 
     arguments = f"key={key!r} value={value!r} other={other!r} many={keys!r} policy={policy}"
@@ -266,6 +272,8 @@ async def drive_entries(url: str, embedded_url: str, seed: int, steps: int) -> i
     caches = [
         ("atomic", (Any, Any), {}),
         ("transactional", (Any, Any), {"atomicity": "transactional"}),
+        ("expiring atomic", (Any, Any), {}),
+        ("expiring transactional", (Any, Any), {"atomicity": "transactional"}),
         ("numbered", (int, Any), {"atomicity": driver.random.choice(["atomic", "transactional"])}),
         ("anything", (Any, Any), {"atomicity": driver.random.choice(["atomic", "transactional"])}),
         ("people", (Person,), {}),
@@ -430,3 +438,65 @@ async def test_many_steps(real_url: str, embedded_url: str, capfd: pytest.Captur
     with capfd.disabled():
         print(f"\n{entries} steps on entries, {transactional} of transactions, no divergence")
     assert entries + transactional >= 5000
+
+
+# --- every short transaction ------------------------------------------------------------------------------------------
+
+ON_ONE_KEY: dict[str, Any] = {
+    "get": lambda c, k: c.get(k),
+    "contains": lambda c, k: c.contains(k),
+    "set": lambda c, k: c.set(k, 1),
+    "add": lambda c, k: c.add(k, 2),
+    "setdefault": lambda c, k: c.setdefault(k, 3),
+    "replace": lambda c, k: c.replace(k, 4),
+    "replace 0": lambda c, k: c.replace(k, 5, expected=0),
+    "replace 1": lambda c, k: c.replace(k, 5, expected=1),
+    "replace 99": lambda c, k: c.replace(k, 6, expected=99),
+    "swap": lambda c, k: c.swap(k, 7),
+    "get and replace": lambda c, k: c.raw.get_and_replace(k, 9),
+    "pop": lambda c, k: c.pop(k, None),
+    "delete": lambda c, k: c.delete(k),
+    "delete 0": lambda c, k: c.delete(k, expected=0),
+    "delete 1": lambda c, k: c.delete(k, expected=1),
+    "delete 99": lambda c, k: c.delete(k, expected=99),
+    "get many": lambda c, k: c.get_many([k, -1]),
+    "update": lambda c, k: c.update({k: 8}),
+    "delete many": lambda c, k: c.delete_many([k]),
+}
+# The operations that differ in what a transaction remembers of them.
+KINDS = [
+    *("get", "set", "add", "replace", "replace 0", "replace 99", "swap", "pop", "delete", "delete 0", "delete 99"),
+    "delete many",
+]
+
+
+async def short_transactions(
+    actor: Actor, concurrency: Any, isolation: Any, cases: Sequence[tuple[int | None, tuple[str, ...]]]
+) -> list[Any]:
+    """One transaction in which each case has a key of its own; what its operations say, and what is left of it."""
+    cache = actor.caches["transactional"]
+    await cache.clear()
+    await cache.update({key: first for key, (first, _) in enumerate(cases) if first is not None})
+    async with actor.client.transaction(concurrency, isolation, timeout=600):
+        said = [[await outcome_of(ON_ONE_KEY[each](cache, key)) for each in ops] for key, (_, ops) in enumerate(cases)]
+    left = await cache.items().to_dict()
+    return [(*case, each, left.get(key)) for key, (case, each) in enumerate(zip(cases, said, strict=True))]
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("concurrency", "isolation"), COMBINATIONS)
+async def test_every_short_transaction(real_url: str, embedded_url: str, concurrency: str, isolation: str) -> None:
+    """All sequences of two operations on a key, and of three of each kind, present or absent, end the same."""
+    sequences = [*itertools.product(ON_ONE_KEY, repeat=2), *itertools.product(KINDS, repeat=3)]
+    cases = list(itertools.product((None, 0), sequences))
+    caches = [("transactional", (int, int), {"atomicity": "transactional"})]
+    async with pairs(real_url, embedded_url, 1, caches) as (pair,):
+        both = [
+            pair_of.ask(lambda actor: short_transactions(actor, concurrency, isolation, cases))
+            for pair_of in (pair.real, pair.embedded)
+        ]
+        real, embedded = await asyncio.gather(*both)
+    assert real[0] == "result", real
+    different = [each for each in zip(real[1][1], embedded[1][1], strict=True) if each[0] != each[1]]
+    assert different == []
