@@ -32,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(LOCAL_MARKER)
 
 
+async def _settled() -> None:
+    """Wait for the loop's other tasks, and for the turns that closing a transport takes."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=1)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 class _Loop:
     """An event loop on a thread of its own."""
 
@@ -50,7 +58,8 @@ class _Loop:
         return future.result()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, when what its nodes have accepted or cut is closed."""
+        self.call(_settled)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
