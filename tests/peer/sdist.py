@@ -102,7 +102,7 @@ def unpack(folder: Path, base_port: int, *, shim: bool = True) -> None:
         "asyncio_mode = auto\n"
         "asyncio_default_fixture_loop_scope = session\n"
         "asyncio_default_test_loop_scope = session\n"
-        "timeout = 90\n",
+        f"timeout = {90 if shim else 240}\n",  # pyignite itself reads 10,000 nested maps in a minute
         "utf-8",
     )
 
