@@ -140,7 +140,7 @@ async def test_models_within_models_deep_in_the_stack(node: FakeNode) -> None:
         async def descend(left: int) -> Any:
             return await (cache.get(1) if left == 0 else descend(left - 1))
 
-        depth, limit = 500, sys.getrecursionlimit()
+        depth, limit = 100, sys.getrecursionlimit()
         sys.setrecursionlimit(1000)  # other tests may have raised it
         try:
             with pytest.raises(ig.DecodeError, match="recursion"):  # 5 levels deeper each time: reading needs far more

@@ -198,9 +198,10 @@ public final class Acceptance {
                     events.add(one.getEventType() + " " + one.getKey() + " " + one.getOldValue() + " " + one.getValue());
             });
             try (var cursor = cache.query(query)) {
+                // One after the other: the client tells of events on threads of a pool, in any order.
                 cache.put("watched", 1);
-                cache.put("watched", 2);
                 same("CREATED watched null 1", events.poll(10, TimeUnit.SECONDS));
+                cache.put("watched", 2);
                 same("UPDATED watched 1 2", events.poll(10, TimeUnit.SECONDS));
                 cache.remove("watched");
                 same(true, events.poll(10, TimeUnit.SECONDS).startsWith("REMOVED watched"));

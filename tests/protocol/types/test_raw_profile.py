@@ -369,16 +369,11 @@ def test_profiles_are_apart() -> None:
 def test_what_is_read_can_be_written(value: Any) -> None:
     """What the raw profile reads of any value that the mapping profile wrote, it can write, and then reads the same."""
     try:
-        found = read(write(value, mapping_codecs()))
-    except DecodeError as error:  # (kind, items) cannot be hashed
+        read(write(read(write(value, mapping_codecs()))))
+    except DecodeError as error:  # as keys: (kind, items), and (datetime, ns), which without a hint is an array
         assert "cannot hash" in str(error)  # noqa: PT017
-        return
-    try:
-        again = write(found)
     except EncodeValueError as error:  # (type id, items) looks like (kind, items)
         assert "is not a kind" in str(error) or "one item" in str(error)  # noqa: PT017
-        return
-    read(again)
 
 
 @settings(strategies.RELAXED)
