@@ -43,7 +43,13 @@ async def run(example: Example, namespace: dict[str, Any], url: str) -> None:
         await result
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [  # that of local nodes starts some
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.stress] * (page.stem == "local"))
+        for page in PAGES
+    ],
+)
 async def test_page(page: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The snippets of a page run one after the other, and what they claim with `assert` holds."""
     monkeypatch.setenv("IGNITEMAP_URL", url)

@@ -322,6 +322,7 @@ async def test_docstring(name: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.on_nodes
+@pytest.mark.stress  # starts nodes of its own
 async def test_examples_of_real_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples of `ig.local` run, one after the other on the same node, which takes a while to start."""
     async with ig.local.cluster() as nodes:

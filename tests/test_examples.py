@@ -36,6 +36,7 @@ async def test_example(url: str, name: str) -> None:
     assert await run(url, name)
 
 
+@pytest.mark.stress
 async def test_quickstart(url: str) -> None:
     """The quickstart stores and reads back the 34,006 cities of 15,000 people and more, on real nodes too."""
     output = await run(url, "quickstart.py")

@@ -416,6 +416,7 @@ async def test_local_nodes(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> N
     assert seen[2:] == [{}, "ended"]
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_a_real_local_node() -> None:
     """local:// is a real node for the life of the client."""
     async with ig.connect("local://?nodes=1") as client:

@@ -38,11 +38,18 @@ async def client(url: str) -> AsyncIterator[raw.AioClient]:
         yield connected
 
 
-@pytest.fixture
-async def cache(client: raw.AioClient) -> AsyncIterator[raw.AioCache]:
+@pytest.fixture(scope="module")
+async def shared_cache(client: raw.AioClient) -> AsyncIterator[raw.AioCache]:
     made = await client.create_cache(f"raw-{uuid.uuid4()}")
     yield made
     await made.destroy()
+
+
+@pytest.fixture
+async def cache(shared_cache: raw.AioCache) -> raw.AioCache:
+    """An empty cache, which the tests take turns to use."""
+    await shared_cache.clear()
+    return shared_cache
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------
@@ -223,6 +230,7 @@ async def test_password_stays_here_without_tls() -> None:
         await raw.AioClient(username="u", password="p").connect("192.0.2.1", 10800)
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_tls_and_password_on_a_real_node() -> None:
     """The TLS and password keywords of pyignite reach a node that asks for a password; a wrong one is refused."""
     async with local_cluster(nodes=1, tls=True, auth=True) as secure:

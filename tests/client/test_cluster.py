@@ -12,6 +12,7 @@ from ignitemap.local import cluster as local_cluster
 from tests.addresses import host_ports
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_states_of_a_cluster_in_memory() -> None:
     """A cluster goes through its states: read-only refuses writes, inactive everything, and drops what is in memory."""
     async with local_cluster(nodes=1) as node, raw.AioClient().connect(host_ports(node.url)) as client:
@@ -44,6 +45,7 @@ async def test_states_of_a_cluster_in_memory() -> None:
         assert "AioCluster" in repr(cluster)
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_write_ahead_log_of_a_persistent_cache() -> None:
     """The write-ahead log of a persistent cache goes off and on; each call says whether it changed something."""
     async with (

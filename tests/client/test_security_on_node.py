@@ -153,6 +153,7 @@ async def test_old_tls_is_refused() -> None:
     server.close()
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_mutual_tls() -> None:
     """A node that asks for the client's certificate refuses a client without one as TlsError, and takes one with it."""
     async with local_cluster(tls="mutual") as node:

@@ -325,6 +325,7 @@ async def test_optimistic_lock_conflicts(client: raw.AioClient, cache: raw.AioCa
     assert kinds == {TransactionConflict}
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that sends its stack traces tells a deadlock from a lock that was not free in time; else it is the latter."""
 
@@ -411,6 +412,7 @@ async def test_what_would_run_outside(client: raw.AioClient, cache: raw.AioCache
     await OUTSIDE[name](client, cache)
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_tx_aware_queries() -> None:
     """Where the cluster has tx-aware queries, scans see what a READ_COMMITTED transaction wrote."""
     async with (

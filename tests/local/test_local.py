@@ -134,6 +134,7 @@ async def test_killed_node_returns_on_its_port(pair: LocalCluster) -> None:
     assert [await greets(address) for address in addresses] == [True, True]
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_nothing_is_left_and_clusters_live_side_by_side(cluster: LocalCluster) -> None:
     """A second cluster has ports of its own and does not join the first; after its block no process or file is left."""
     async with local_cluster(tls=True) as other:
@@ -305,6 +306,7 @@ async def test_missing_java_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_pat
             raise AssertionError
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_tls_and_password() -> None:
     """A cluster with mutual TLS and authentication is active, and lets in only who has a certificate and a password."""
     async with local_cluster(tls="mutual", auth=True, tx_aware_queries=True) as running:

@@ -92,7 +92,7 @@ def encode(registry: ig.Registry, codecs: Codecs, value: Any) -> bytes:
     return bytes(out)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_model_round_trips(data: st.DataObject) -> None:
     """An object of any model comes back equal: declared, untyped, and by the footer as an object of a wider class."""
@@ -226,7 +226,7 @@ def make_old() -> tuple[ig.Registry, Any]:
 OLD, Old = make_old()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=3))
 def test_any_damage_to_objects_with_unknown_fields(
     sample: tuple[ig.Registry, Codecs, bytes], damage: list[tuple[int, int]]

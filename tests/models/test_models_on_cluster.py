@@ -258,6 +258,7 @@ async def other_url() -> AsyncIterator[str]:
         yield running.url
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_two_clusters(url: str, other_url: str, names: Name) -> None:
     """The same classes work in two clusters at once that know different things of their types."""
     registry, strange, contrary = ig.Registry(), ig.Registry(), ig.Registry()

@@ -115,7 +115,7 @@ CREDENTIALS = st.none() | st.builds(Credentials, TEXT, TEXT)
     credentials=CREDENTIALS,
     attributes=st.dictionaries(TEXT, TEXT, max_size=3),
 )
-@settings(max_examples=200, derandomize=True, database=None)
+@settings(max_examples=70, derandomize=True, database=None)
 def test_a_handshake_reads_back(
     version: tuple[int, int, int], features: frozenset[int], credentials: Credentials | None, attributes: dict[str, str]
 ) -> None:
@@ -127,7 +127,7 @@ def test_a_handshake_reads_back(
 
 
 @given(version=st.sampled_from(VERSIONS), features=FEATURES, offered=FEATURES, node=st.uuids())
-@settings(max_examples=200, derandomize=True, database=None)
+@settings(max_examples=70, derandomize=True, database=None)
 def test_a_yes_reads_back(
     version: tuple[int, int, int], features: frozenset[int], offered: frozenset[int], node: UUID
 ) -> None:
@@ -144,7 +144,7 @@ def test_a_yes_reads_back(
     message=TEXT,
     status=st.integers(-(2**31), 2**31 - 1),
 )
-@settings(max_examples=200, derandomize=True, database=None)
+@settings(max_examples=70, derandomize=True, database=None)
 def test_a_no_reads_back(
     version: tuple[int, int, int], offered: tuple[int, int, int], message: str, status: int
 ) -> None:

@@ -67,6 +67,7 @@ async def test_a_session_on_a_real_node(url: str) -> None:
     assert closed.node_uuid == success.node_uuid
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_a_node_that_dies_and_one_that_is_not_there() -> None:
     """A lost connection is told with a reason, and so is a dial that fails."""
     recorder = Recorder()

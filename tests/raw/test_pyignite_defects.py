@@ -121,10 +121,22 @@ async def name(url: str) -> AsyncIterator[str]:
             await ours.drop(chosen)
 
 
+@pytest.fixture(scope="module")
+async def shared_name(url: str) -> AsyncIterator[str]:
+    """The name of a cache that the tests take turns to use."""
+    chosen = f"defects-{os.getpid()}-{uuid.uuid4()}"
+    async with ig.connect(url) as ours:
+        await ours.raw.create_cache(chosen)
+        yield chosen
+        await ours.drop(chosen)
+
+
 @pytest.fixture
-async def cache(client: Any, name: str) -> Any:
+async def cache(client: Any, shared_name: str) -> Any:
     """An empty cache."""
-    return await client.get_or_create_cache(name)
+    cache = await client.get_cache(shared_name)
+    await cache.clear()
+    return cache
 
 
 @pytest.fixture

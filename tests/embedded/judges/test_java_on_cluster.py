@@ -31,6 +31,7 @@ async def parts(classes: str, url: str) -> dict[str, str]:
     return {name: " ".join([outcome, *why]) for outcome, name, *why in lines if outcome in ("passed", "failed")}
 
 
+@pytest.mark.stress  # starts nodes of its own
 async def test_java_finds_an_embedded_node_as_good_as_a_real_one(
     java_classes: str, real_url: str, embedded_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -208,6 +208,7 @@ def counts(left: int) -> tuple[int, ...]:
     return (-(2**31), -1, 0, left, left + 1, 2**16, 2**28, 2**31 - 1)
 
 
+@pytest.mark.stress
 @PROFILES
 def test_every_code_with_every_count(make: Make) -> None:
     """Every type code with every hostile count or length: a value or a decode error within 1 ms and 64 KiB."""
