@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ignitemap.protocol.codecs import EntryTypes
+from ignitemap.protocol.codecs import EntryTypes, Spec
 from ignitemap.protocol.codegen import INLINE, TEXT, Source, packer
 
 __all__ = ["Fill", "compile_filler"]
@@ -47,8 +47,11 @@ def _compile(types: EntryTypes, *, values: bool) -> Fill:
     source.line("for key, value in entries:")
     source.depth = 2
     source.line("add_key(key)")
-    if key_code is not None and key_form in IDENTICAL and (code is not None or not values):
-        _pack_in_line(source, (key_code, key_form), (code, form) if code is not None else None)
+    if key_code is not None and key_form in IDENTICAL:
+        if code is not None or not values:
+            _pack_in_line(source, (key_code, key_form), (code, form) if code is not None else None)
+        elif types.value.make_pack is not None:
+            _pack_objects(source, (key_code, key_form), types.value)
     source.line("codecs.depth = 0")
     source.line("out = bytearray()")
     source.line(f"{encode_key}(codecs, out, key)")
@@ -105,6 +108,30 @@ def _pack_in_line(source: Source, key: tuple[int, str], value: tuple[int, str] |
     source.line("        add(item)")
     source.line("        size += len(item)")
     source.line("        if size >= limit:")
+    source.line("            break")
+    source.line("        continue")
+
+
+def _pack_objects(source: Source, key: tuple[int, str], value: Spec[Any]) -> None:
+    """Emit the packing of a key in line and of the object behind it, which is the bytes of one call."""
+    assert value.make_pack is not None
+    code, form = key
+    pack_value = source.bind("pack_value", value.make_pack())
+    source.line(f"if key.__class__ is {_class(form)} and value is not None:")
+    source.line("    try:")
+    if form == TEXT:
+        source.line("        key_data = key.encode()")
+        source.line(f"        head = {source.bind('pack_BI', packer('BI'))}({code}, len(key_data)) + key_data")
+    else:
+        source.line(f"        head = {source.bind(f'pack_B{form}', packer(f'B{form}'))}({code}, key)")
+    source.line(f"    except {source.bind('FAILURES', FAILURES)}:")
+    source.line("        pass")
+    source.line("    else:")
+    source.line("        codecs.depth = 0")
+    source.line(f"        item = head + {pack_value}(codecs, value{', key' if value.joins_key else ''})")
+    source.line("        add(item)")
+    source.line("        size += len(item)")
+    source.line("        if size >= limit or codecs.unannounced:")
     source.line("            break")
     source.line("        continue")
 

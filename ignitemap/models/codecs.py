@@ -10,6 +10,7 @@ Which field an error is about costs nothing while there is none: the line of the
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
 from ignitemap.models.dates import following_encoder
+from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT, TEXT_HEAD, ReadLayouts, WriteLayouts
 from ignitemap.models.schema import ModelField, Schema
 from ignitemap.models.unknown import ATTRIBUTE, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
@@ -45,11 +47,7 @@ OBJECT: Final = 0x67
 WRAPPED: Final = 0x1B
 NULL: Final = 0x65
 STRING_CODE: Final = 9
-HEADER_LENGTH: Final = 24
 LENGTH_AT: Final = 12
-# USER_TYPE | HAS_SCHEMA | COMPACT_FOOTER, and the width of the footer's offsets.
-FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
-WIDTH_FLAGS: Final = 0x18
 LEAF_CODES: Final = frozenset({*range(1, 13), 28, 30, 33, 36})
 MAX_DEPTH: Final = 200
 """How deep objects of models may nest that are read: twice what may be written, for where each is counted twice, as a
@@ -59,12 +57,22 @@ model and as a value under Any. They are read by recursion, so that the interpre
 ENCODE_ERRORS: Final = (EncodeError, struct.error, UnicodeEncodeError, OverflowError, AttributeError)
 
 unpack_header: Final = HEADER.unpack_from
-unpack_start: Final = struct.Struct("<HHi4xIiI").unpack_from
-"""The header without the hash; type code and version are one number."""
+unpack_start: Final = struct.Struct("<q4xIiI").unpack_from
+"""The header without the hash; all that comes before it is one number."""
 unpack_uint: Final = struct.Struct("<I").unpack_from
+
+HEAD_FIELDS: Final = struct.Struct("<BBHi")
+HEAD: Final = struct.Struct("<q")
+READ_FLAGS: Final = tuple(FLAGS["I"] | width for width in (0x00, 0x08, 0x10, 0x18))
 
 Lines = dict[int, tuple[ModelField, ...]]
 """The fields that a line of generated source is about."""
+Done = Mapping[str, tuple[int, int, Any]]
+"""What was read of an object before it turned out to need its footer, by attribute: where from, to where, the value.
+
+It is not read again: objects inside of objects would be read twice as often at each level.
+"""
+NONE_DONE: Final[Done] = {}
 
 
 @attrs.frozen(eq=False)
@@ -90,7 +98,8 @@ def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
         return ModelCodec(whole, whole, decode_whole)
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
-    value = _spec(schema, encode_value, decode_value, joined=True)
+    pack_value = partial(_make_encoder, schema, schema.value_fields, schema.value, key_class, joined=True, packs=True)
+    value = attrs.evolve(_spec(schema, encode_value, decode_value, joined=True), make_pack=cache(pack_value))
     return ModelCodec(whole, value, _make_untyped_decoder(schema, decode_whole))
 
 
@@ -221,8 +230,8 @@ def _too_deep_to_decode() -> DecodeError:
     return DecodeError(too_deep(MAX_DEPTH))
 
 
-def _nests(fields: Sequence[ModelField]) -> bool:
-    return any(field.spec.code not in LEAF_CODES for field in fields)
+def _nests(field: ModelField) -> bool:
+    return field.spec.code not in LEAF_CODES
 
 
 # --- encoder --------------------------------------------------------------------------------------------------------
@@ -236,14 +245,15 @@ def _make_encoder(
     *,
     joined: bool,
     plain: bool = False,
-) -> Callable[..., None]:
-    """Generate an encoder. ``plain`` leaves unknown fields to the caller."""
-    name = f"encode_{schema.cls.__name__}"
+    packs: bool = False,
+) -> Callable[..., Any]:
+    """Generate an encoder. ``plain`` leaves unknown fields to the caller; with ``packs`` it returns the bytes."""
+    name = f"{'pack' if packs else 'encode'}_{schema.cls.__name__}"
     (schema_id,) = known.schemas
     source = Source(name)
     lines: Lines = {}
-    cls = source.bind(schema.cls.__name__, schema.cls)
-    source.line(f"def {name}(codecs, out, value{', key' if joined else ''}):")
+    cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
+    source.line(f"def {name}(codecs, {'' if packs else 'out, '}value{', key' if joined else ''}):")
     source.depth = 1
     source.line(f"if value.__class__ is not {cls}:")
     source.line(f"    raise {source.bind('wrong_class', _wrong_class)}({cls}, value)")
@@ -263,37 +273,28 @@ def _make_encoder(
             known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
         )
         source.line(f"if value.{ATTRIBUTE} is not None:")
-        source.line(f"    return {source.bind('splice', splice)}(codecs, out, value{', key' if joined else ''})")
+        if packs:
+            source.line(f"    out = {source.bind('bytearray', bytearray)}()")
+        source.line(f"    {source.bind('splice', splice)}(codecs, out, value{', key' if joined else ''})")
+        source.line("    return bytes(out)" if packs else "    return")
     source.line(f"if {source.bind('OWN', (known.id, schema_id))} not in codecs.known.announced:")
     source.line(f"    codecs.announce({source.bind('TYPE', known)}, {schema_id})")
     if not fields:
-        source.line(f"out += {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}")
+        source.line(
+            f"{'return' if packs else 'out +='} {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}"
+        )
         return source.compile()
     source.line("try:")
     source.depth = 2
-    nests = _nests(fields)
-    if nests:
-        source.line("codecs.depth += 1")
-        source.line(f"if codecs.depth > {MAX_ENCODE_DEPTH}:")
-        source.line(f"    raise {source.bind('too_deep', _too_deep_to_encode)}()")
-    offsets = _encode_fields(source, lines, fields, known.id)
-    for index, (width, limit) in enumerate((("B", 1 << 8), ("H", 1 << 16), ("I", None))):
-        pack = source.bind(f"pack_footer_{width}", packer(width * len(fields)))
-        if limit is None:
-            source.line("else:")
-        else:
-            source.line(f"{'if' if index == 0 else 'elif'} {offsets[-1]} < {limit}:")
-        source.line(f"    footer = {pack}({', '.join(offsets)})")
-        source.line(f"    flags = {FLAGS[width]}")
-    source.line(f"end = {HEADER_LENGTH} + len(body)")
+    _encode_fields(source, lines, fields, known.id)
     source.line(f"code = {source.bind('bytes_hash', bytes_hash)}(body)")
     pack_header = source.bind("pack_header", HEADER.pack)
-    source.line(
-        f"out += {pack_header}({OBJECT}, 1, flags, {known.id}, code, end + len(footer), {schema_id}, end) + body + footer"
-    )
-    if nests:
-        source.line("codecs.depth -= 1")
-    source.line("return")
+    head = f"{pack_header}({OBJECT}, 1, flags, {known.id}, code, length, {schema_id}, end)"
+    if packs:
+        source.line(f"return {head} + body + footer")
+    else:
+        source.line(f"out += {head} + body + footer")
+        source.line("return")
     source.depth = 1
     source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)} as error:")
     source.line(f"    failed = {source.bind('explain', _explainer(schema.cls, lines))}(error, codecs, value)")
@@ -309,82 +310,126 @@ def _encoder_of(field: ModelField, type_id: int) -> Callable[..., None]:
     return following_encoder(field.spec, type_id, field_id(field.name)) if field.is_date else field.spec.encode
 
 
-def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], type_id: int) -> list[str]:
-    """Emit the fields, all of whose bytes are joined in ``body``; the expressions of their offsets."""
-    offsets: list[str] = []
-    pieces: list[str] = []
-    base, fixed = "", HEADER_LENGTH  # where the next field starts: a variable, and bytes of fixed size since
-    run: list[tuple[int, ModelField]] = []
+def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], type_id: int) -> None:
+    """Emit the fields: their bytes in ``body``, the ``footer``, its ``flags``, where it starts (``end``), the ``length``.
+
+    First each field becomes a variable, ``f0``, or bytes, ``d0`` of the length ``n0``. Then an object of numbers as they
+    should be is packed by its layout, and any other one piece by piece.
+    """
+    varying: list[int] = []
 
     def emit(text: str, *about: ModelField) -> None:
         source.line(text)
         lines[len(source.lines)] = about
 
-    def flush(text: int | None = None) -> None:
-        """Emit one struct call for the numbers that have come, and for the head of the text that follows them."""
-        if not run and text is None:
+    for index, field in enumerate(fields):
+        emit(f"f{index} = value.{field.attribute}", field)
+        if _is_fixed(field):
+            continue
+        varying.append(index)
+        encode = source.bind(f"encode_{index}", _encoder_of(field, type_id))
+        if field.spec is STRING:
+            source.line(f"if f{index}.__class__ is str:")
+            emit(f"    d{index} = f{index}.encode()", field)
+            source.line("else:")
+            source.line(f"    d{index} = {source.bind('bytearray', bytearray)}()")
+            emit(f"    {encode}(codecs, d{index}, f{index})", field)
+            source.line(f"    del d{index}[:{TEXT_HEAD}]")
+        else:
+            if field.spec.nullable:
+                source.line(f"if f{index} is None:")
+                source.line(f"    d{index} = {source.bind('NULL', bytes((NULL,)))}")
+                source.line("else:")
+                source.depth += 1
+            source.line(f"d{index} = {source.bind('bytearray', bytearray)}()")
+            if _nests(field):
+                source.line("codecs.depth += 1")
+                source.line(f"if codecs.depth >= {MAX_ENCODE_DEPTH}:")
+                source.line(f"    raise {source.bind('too_deep', _too_deep_to_encode)}()")
+            emit(f"{encode}(codecs, d{index}, f{index})", field)
+            if _nests(field):
+                source.line("codecs.depth -= 1")
+            if field.spec.nullable:
+                source.depth -= 1
+        source.line(f"n{index} = len(d{index})")
+    layouts = source.bind("layouts", WriteLayouts([_form(field) for field in fields]))
+    lengths = f"{layouts}[({''.join(f'n{index},' for index in varying)})]"
+    exact = [_exact(index, field) for index, field in enumerate(fields) if _is_fixed(field)]
+    source.line(f"layout = {lengths}" + (f" if {' and '.join(exact)} else None" if exact else ""))
+    source.line("if layout is not None:")
+    source.line("    pack, footer, flags, end, length = layout")
+    emit(f"    body = pack({', '.join(_packed(index, field) for index, field in enumerate(fields))})", *fields)
+    source.line("else:")
+    source.depth += 1
+    _encode_pieces(source, fields, emit)
+    source.depth -= 1
+
+
+def _packed(index: int, field: ModelField) -> str:
+    """What a layout's struct takes for a field."""
+    if field.spec is STRING:
+        return f"{STRING_CODE}, n{index}, d{index}"
+    return f"{field.spec.code}, f{index}" if _is_fixed(field) else f"d{index}"
+
+
+def _encode_pieces(source: Source, fields: Sequence[ModelField], emit: Callable[..., None]) -> None:
+    """Emit the joining of the fields' bytes, where there is no layout, and the footer."""
+    offsets: list[str] = []
+    pieces: list[str] = []
+    base, fixed = "", HEADER_LENGTH  # where the next field starts: a variable, and bytes of fixed size since
+    run: list[tuple[int, ModelField]] = []
+
+    def flush() -> None:
+        """Emit one struct call for the numbers that have come."""
+        if not run:
             return
-        formats = "".join(f"B{field.spec.fixed}" for _, field in run) + ("" if text is None else "BI")
-        values = [f"{field.spec.code}, f{index}" for index, field in run]
-        if text is not None:
-            values.append(f"{STRING_CODE}, n{text}")
+        formats = "".join(_form(field) for _, field in run)
         piece = f"r{len(pieces)}"
         pieces.append(piece)
         pack = source.bind("pack_" + formats.replace("?", "z"), packer(formats))
-        packed = f"{piece} = {pack}({', '.join(values)})"
-        if run:
-            source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
-            emit(f"    {packed}", *(field for _, field in run))
-            source.line("else:")
-            source.line(f"    {piece} = {source.bind('bytearray', bytearray)}()")
-            for index, field in run:
-                emit(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, {piece}, f{index})", field)
-            if text is not None:
-                source.line(f"    {piece} += {source.bind('pack_BI', packer('BI'))}({STRING_CODE}, n{text})")
-        else:
-            source.line(packed)
+        source.line(f"if {' and '.join(_exact(index, field) for index, field in run)}:")
+        emit(f"    {piece} = {pack}({', '.join(_packed(*each) for each in run)})", *(field for _, field in run))
+        source.line("else:")
+        source.line(f"    {piece} = {source.bind('bytearray', bytearray)}()")
+        for index, field in run:
+            emit(f"    {source.bind(f'encode_{index}', field.spec.encode)}(codecs, {piece}, f{index})", field)
         run.clear()
 
     for index, field in enumerate(fields):
-        emit(f"f{index} = value.{field.attribute}", field)
         offsets.append(f"{base} + {fixed}" if base and fixed else base or str(fixed))
-        if field.spec.fixed is not None and not field.spec.nullable:
+        if _is_fixed(field):
             run.append((index, field))
-            fixed += 1 + struct.calcsize("<" + field.spec.fixed)
+            fixed += struct.calcsize("<" + _form(field))
             continue
-        encode = source.bind(f"encode_{index}", _encoder_of(field, type_id))
-        piece = f"d{index}"
+        flush()
         if field.spec is STRING:
-            source.line(f"if f{index}.__class__ is str:")
-            emit(f"    {piece} = f{index}.encode()", field)
-            source.line("else:")
-            source.line(f"    {piece} = {source.bind('bytearray', bytearray)}()")
-            emit(f"    {encode}(codecs, {piece}, f{index})", field)
-            source.line(f"    del {piece}[:5]")
-            source.line(f"n{index} = len({piece})")
-            flush(index)
-            head = 5
-        else:
-            flush()
-            if field.spec.nullable:
-                source.line(f"if f{index} is None:")
-                source.line(f"    {piece} = {source.bind('NULL', bytes((NULL,)))}")
-                source.line("else:")
-                source.depth += 1
-            source.line(f"{piece} = {source.bind('bytearray', bytearray)}()")
-            emit(f"{encode}(codecs, {piece}, f{index})", field)
-            if field.spec.nullable:
-                source.depth -= 1
-            if index + 1 < len(fields):
-                source.line(f"n{index} = len({piece})")
-            head = 0
-        pieces.append(piece)
+            pieces.append(f"{source.bind('pack_BI', packer('BI'))}({STRING_CODE}, n{index})")
+        pieces.append(f"d{index}")
         if index + 1 < len(fields):
-            source.line(f"p{index + 1} = {offsets[-1]} + n{index}{f' + {head}' if head else ''}")
+            head = f" + {TEXT_HEAD}" if field.spec is STRING else ""
+            source.line(f"p{index + 1} = {offsets[-1]} + n{index}{head}")
             base, fixed = f"p{index + 1}", 0
     flush()
     source.line(f"body = {source.bind('join', b''.join)}(({', '.join(pieces)},))")
-    return offsets
+    for number, (width, limit) in enumerate((("B", 1 << 8), ("H", 1 << 16), ("I", None))):
+        pack = source.bind(f"pack_footer_{width}", packer(width * len(fields)))
+        if limit is None:
+            source.line("else:")
+        else:
+            source.line(f"{'if' if number == 0 else 'elif'} {offsets[-1]} < {limit}:")
+        source.line(f"    footer = {pack}({', '.join(offsets)})")
+        source.line(f"    flags = {FLAGS[width]}")
+    source.line(f"end = {HEADER_LENGTH} + len(body)")
+    source.line("length = end + len(footer)")
+
+
+def _is_fixed(field: ModelField) -> bool:
+    return field.spec.fixed is not None and not field.spec.nullable
+
+
+def _form(field: ModelField) -> str:
+    """What a field is in a layout."""
+    return TEXT if field.spec is STRING else f"B{field.spec.fixed}" if _is_fixed(field) else OTHER
 
 
 def _exact(index: int, field: ModelField) -> str:
@@ -419,6 +464,7 @@ def _make_decoder(
     fallback = f"return {source.bind('decode_other', other)}(codecs, buf, at{more})"
     unpack_size = source.bind("unpack_size", unpack_uint)
     struct_error = source.bind("struct_error", struct.error)
+    heads = frozenset(HEAD.unpack(HEAD_FIELDS.pack(OBJECT, 1, flags, known.id))[0] for flags in READ_FLAGS)
     source.line("at = start = pos")
     source.line("after = shift = 0")
     source.line("try:")
@@ -426,35 +472,34 @@ def _make_decoder(
     source.line("        start = pos + 5")
     source.line(f"        after = start + 4 + {unpack_size}(buf, pos + 1)[0]")
     source.line(f"        shift = {unpack_size}(buf, after - 4)[0]")
-    source.line(
-        f"    kind, flags, type_id, length, schema_id, footer = {source.bind('unpack_start', unpack_start)}(buf, start)"
-    )
+    source.line(f"    head, length, schema_id, footer = {source.bind('unpack_start', unpack_start)}(buf, start)")
     source.line(f"except {struct_error}:")
     source.line(f"    {fallback}")
     source.line("stop = start + length")
     source.line(
-        f"if type_id != {known.id} or schema_id != {schema_id} or kind != {OBJECT | 1 << 8}"
-        f" or flags | {WIDTH_FLAGS} != {FLAGS['I'] | WIDTH_FLAGS} or shift or stop > (after - 4 if after else len(buf)):"
+        f"if head not in {source.bind('HEADS', heads)} or schema_id != {schema_id} or shift"
+        " or stop > (after - 4 if after else len(buf)):"
     )
     source.line(f"    {fallback}")
-    nests = _nests(fields)
-    if nests:
-        source.line("codecs.depth += 1")
-        source.line(f"if codecs.depth > {MAX_DEPTH}:")
-        source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
-        fallback = f"codecs.depth -= 1; {fallback}"
-    source.line(f"pos = start + {HEADER_LENGTH}")
+    layouts = ReadLayouts([_form(field) for field in fields])
+    source.line(f"layout = {source.bind('known_layout', layouts.get)}(buf[start + footer:stop])")
     source.line("try:")
     source.depth = 2
-    _decode_fields(source, lines, fields, fallback)
+    source.line("if layout is not None:")
+    source.depth = 3
+    _decode_by_layout(source, lines, fields, fallback)
+    source.depth = 2
+    source.line("else:")
+    source.depth = 3
+    source.line(f"pos = start + {HEADER_LENGTH}")
+    fallback = _decode_fields(source, lines, fields, fallback)
+    source.line("if pos != start + footer:")
+    source.line(f"    {fallback}")
+    source.line(f"{source.bind('learn', layouts.learn)}(buf[start + footer:stop], footer)")
     source.depth = 1
     source.line(f"except {source.bind('DecodeError', DecodeError)} as error:")
     source.line(f"    {source.bind('name_field', _namer(schema.cls, lines))}(error)")
     source.line("    raise")
-    source.line("if pos != start + footer:")
-    source.line(f"    {fallback}")
-    if nests:
-        source.line("codecs.depth -= 1")
     _construct(source, schema, fields, joined=joined)
     source.line("return result, after or stop")
     return source.compile()
@@ -464,7 +509,7 @@ def _make_checked_decoder(schema: Schema, decode: Callable[..., tuple[Any, int]]
     """The decoder of whatever stands where the model is declared, by the one of an object at its 0x67."""
     name = schema.cls.__name__
 
-    def decode_at_code(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
+    def decode_at_code(codecs: Codecs, buf: bytes, pos: int, *key: Any, done: Done = NONE_DONE) -> tuple[Any, int]:
         code = buf[pos]
         if code == WRAPPED:
             (length,) = unpack_uint(buf, pos + 1)
@@ -475,9 +520,9 @@ def _make_checked_decoder(schema: Schema, decode: Callable[..., tuple[Any, int]]
             start = pos + 5 + offset
             if start + unpack_uint(buf, start + LENGTH_AT)[0] > end:
                 raise DecodeError("a wrapped object is longer than what it is wrapped in", offset=pos)
-            return decode(codecs, buf, start, *key)[0], end + 4
+            return decode(codecs, buf, start, *key, done=done)[0], end + 4
         if code == OBJECT:
-            return decode(codecs, buf, pos, *key)
+            return decode(codecs, buf, pos, *key, done=done)
         if code == NULL:
             raise DecodeError(f"null where {name} is declared", offset=pos)
         value, end = decode_object(codecs, buf, pos)
@@ -488,12 +533,16 @@ def _make_checked_decoder(schema: Schema, decode: Callable[..., tuple[Any, int]]
     return decode_at_code
 
 
-def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> None:
-    """Emit the fields: numbers and the text behind them are one struct call."""
+def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> str:
+    """Emit the fields one after the other: numbers and the text behind them are one struct call.
+
+    Returns what to do when the object turns out to be another one: at last that keeps what has been read by calls.
+    """
     index = 0
+    done: list[str] = []
     while index < len(fields):
         run: list[tuple[int, ModelField]] = []
-        while index < len(fields) and fields[index].spec.fixed is not None and not fields[index].spec.nullable:
+        while index < len(fields) and _is_fixed(fields[index]):
             run.append((index, fields[index]))
             index += 1
         text = index if index < len(fields) and fields[index].spec is STRING else None
@@ -503,11 +552,12 @@ def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], f
         if run:
             formats = "".join(f"B{_format(field)}" for _, field in run)
             size = struct.calcsize("<" + formats)
-            # A null near the end of the buffer makes the run reach behind it.
-            source.line(f"if pos + {size} > len(buf):")
-            source.line(f"    {fallback}")
             targets = ", ".join(f"t{at}, f{at}" for at, _ in run)
-            source.line(f"{targets} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
+            source.line("try:")
+            source.line(f"    {targets} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
+            # A null near the end of the buffer makes the run reach behind it.
+            source.line(f"except {source.bind('struct_error', struct.error)}:")
+            source.line(f"    {fallback}")
             source.line(f"if {' or '.join(f't{at} != {field.spec.code}' for at, field in run)}:")
             source.line(f"    {fallback}")
             if text is None:
@@ -521,17 +571,83 @@ def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], f
                     source.line(f"f{at} = f{at} == 1")
             continue
         field = fields[index]
-        decode = source.bind(f"decode_{index}", field.spec.decode)
-        if field.spec.nullable:
-            source.line(f"if buf[pos] == {NULL}:")
-            source.line(f"    f{index} = None")
-            source.line("    pos += 1")
-            source.line("else:")
-            source.line(f"    f{index}, pos = {decode}(codecs, buf, pos)")
-        else:
-            source.line(f"f{index}, pos = {decode}(codecs, buf, pos)")
-        lines[len(source.lines)] = (field,)
+        if _nests(field):
+            source.line(f"b{index} = pos")
+        _decode_other_field(source, lines, index, field, "pos")
+        if _nests(field):
+            source.line(f"e{index} = pos")
+            done.append(f"{field.attribute!r}: (b{index}, e{index}, f{index})")
+            fallback = _with_done(fallback, done)
         index += 1
+    return fallback
+
+
+def _decode_by_layout(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> None:
+    """Emit the fields by a layout: numbers and texts are one struct call, and then comes what stands between them."""
+    targets = "".join(
+        f"t{at}, f{at}, " if _is_fixed(field) else f"t{at}, n{at}, f{at}, "
+        for at, field in enumerate(fields)
+        if _form(field) != OTHER
+    )
+    rest = "".join(
+        f", l{at}" if _form(field) == TEXT else f", b{at}, e{at}"
+        for at, field in enumerate(fields)
+        if not _is_fixed(field)
+    )
+    source.line(f"unpack{rest} = layout" if rest else "unpack, = layout")
+    if targets:
+        source.line("try:")
+        source.line(f"    {targets[:-1]} = unpack(buf, start + {HEADER_LENGTH})")
+        source.line(f"except {source.bind('struct_error', struct.error)}:")
+        source.line(f"    {fallback}")
+        checks = [f"t{at} != {field.spec.code}" for at, field in enumerate(fields) if _form(field) != OTHER]
+        checks += [f"n{at} != l{at}" for at, field in enumerate(fields) if _form(field) == TEXT]
+        source.line(f"if {' or '.join(checks)}:")
+        source.line(f"    {fallback}")
+    done: list[str] = []
+    for index, field in enumerate(fields):
+        if _form(field) == TEXT:
+            source.line(f"f{index} = f{index}.decode()")
+        elif field.spec.fixed == "?" and _is_fixed(field):
+            source.line(f"f{index} = f{index} == 1")
+        elif not _is_fixed(field):
+            source.line(f"b{index} += start")
+            _decode_other_field(source, lines, index, field, f"b{index}")
+            if _nests(field):
+                done.append(f"{field.attribute!r}: (b{index}, pos, f{index})")
+                fallback = _with_done(fallback, done)
+            source.line(f"if pos != start + e{index}:")
+            source.line(f"    {fallback}")
+            if _nests(field):
+                done[-1] = f"{field.attribute!r}: (b{index}, start + e{index}, f{index})"
+                fallback = _with_done(fallback, done)
+
+
+def _decode_other_field(source: Source, lines: Lines, index: int, field: ModelField, at: str) -> None:
+    """Emit the reading of a field that has a decoder of its own; what follows it is at ``pos``."""
+    decode = source.bind(f"decode_{index}", field.spec.decode)
+    if field.spec.nullable:
+        source.line(f"if buf[{at}] == {NULL}:")
+        source.line(f"    f{index} = None")
+        source.line(f"    pos = {at} + 1")
+        source.line("else:")
+        source.depth += 1
+    if _nests(field):
+        source.line("codecs.depth += 1")
+        source.line(f"if codecs.depth >= {MAX_DEPTH}:")
+        source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
+    source.line(f"f{index}, pos = {decode}(codecs, buf, {at})")
+    lines[len(source.lines)] = (field,)
+    if _nests(field):
+        source.line("codecs.depth -= 1")
+    if field.spec.nullable:
+        source.depth -= 1
+
+
+def _with_done(fallback: str, done: Sequence[str]) -> str:
+    """The same call for an object that is another one after all, with what must not be read again."""
+    call, _, _ = fallback.partition(", done=")
+    return f"{call.removesuffix(')')}, done={{{', '.join(done)}}})"
 
 
 def _format(field: ModelField) -> str:
@@ -559,7 +675,7 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
             keywords.append(f"{field.parameter}={expression}")
         else:
             positional.append(expression)
-    cls = source.bind(schema.cls.__name__, schema.cls)
+    cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
     source.line("try:")
     if schema.bare_init:
         source.line(f"    result = {cls}.__new__({cls})")
@@ -598,7 +714,7 @@ def _make_footer_decoder(
     construct = make_constructor(schema)
 
     def read_field(
-        codecs: Codecs, buf: bytes, start: int, spans: Mapping[int, tuple[int, int]], field: ModelField
+        codecs: Codecs, buf: bytes, start: int, spans: Mapping[int, tuple[int, int]], field: ModelField, done: Done
     ) -> Any:
         span = next((spans[each] for each in ids[id(field)] if each in spans), None)
         if span is None:
@@ -608,16 +724,21 @@ def _make_footer_decoder(
                     offset=start,
                 )
             return attrs.NOTHING
-        try:
-            value, end = field.spec.decode(codecs, buf, span[0])
-        except DecodeError as error:
-            _name(error, cls, field)
-            raise
+        if field.attribute in done:
+            begin, end, value = done[field.attribute]
+            if begin != span[0]:
+                raise DecodeError(f"{cls.__name__}.{field.attribute}: it is not where the footer says", offset=begin)
+        else:
+            try:
+                value, end = field.spec.decode(codecs, buf, span[0])
+            except DecodeError as error:
+                _name(error, cls, field)
+                raise
         if end > span[1]:  # what is read twice here would be read four times one level deeper
             raise DecodeError(f"{cls.__name__}.{field.attribute}: it reaches into the next field", offset=span[0])
         return value
 
-    def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any) -> tuple[Any, int]:
+    def decode_other(codecs: Codecs, buf: bytes, start: int, *key: Any, done: Done = NONE_DONE) -> tuple[Any, int]:
         if key and key_class is not None and key[0].__class__ is tuple:
             key = (key_class(*key[0]),)
         header = parse_header(buf, start)
@@ -640,7 +761,7 @@ def _make_footer_decoder(
             if joined and field.options.key:
                 value = key[0] if key_class is None else getattr(key[0], field.attribute)
             else:
-                value = read_field(codecs, buf, start, spans, field)
+                value = read_field(codecs, buf, start, spans, field, done)
                 if value is attrs.NOTHING:
                     continue
             if field.in_constructor:
