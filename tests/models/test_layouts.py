@@ -1,0 +1,194 @@
+"""Objects that are one struct call: the same bytes and the same results as field by field, whatever the cluster has."""
+
+import copy
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import ignitemap as ig
+from ignitemap.exceptions import DecodeError, EncodeOverflowError
+from ignitemap.models import layouts
+from ignitemap.protocol.binary_type import KnownTypes
+from ignitemap.protocol.codecs import SchemaMissing
+from ignitemap.protocol.types import mapping_codecs
+from ignitemap.protocol.types.binary_object import object_bytes
+
+HARMED = (DecodeError, SchemaMissing, UnicodeDecodeError, IndexError, struct.error, RecursionError)
+
+
+class Program:
+    """A registry with classes of its own, which write and read by layouts, or never do."""
+
+    def __init__(self) -> None:
+        registry = ig.Registry()
+        self.codecs = mapping_codecs(resolver=registry, known=KnownTypes())
+
+        @registry.model
+        class Town:
+            name: str
+            population: int
+            rainy: bool
+            height: ig.Int
+            motto: str
+            twin: "Town | None" = None
+            tags: list[str] = ig.field(factory=list)
+            area: float = 0.0
+            nickname: str | None = None
+
+        self.Town: Any = Town
+        self.spec = registry.spec(Town)
+        self.write(Town("warm", 1, True, 1, "up"))
+
+    def write(self, town: Any) -> bytes:
+        out = bytearray()
+        self.spec.encode(self.codecs, out, town)
+        for each in self.codecs.unannounced:
+            self.codecs.known.learn(each)
+            self.codecs.known.announced.update((each.id, schema) for schema in each.schemas)
+        self.codecs.unannounced.clear()
+        return bytes(out)
+
+    def read_some(self, data: bytes) -> tuple[Any, int]:
+        self.codecs.depth = self.codecs.repeated = 0
+        town, end = self.spec.decode(self.codecs, data, 0)
+        return town, end
+
+    def read(self, data: bytes) -> Any:
+        town, end = self.read_some(data)
+        assert end == len(data)
+        return town
+
+    def outcome(self, data: bytes) -> str:
+        """What comes of reading it; an error by its kind, since field by field it may be found elsewhere."""
+        try:
+            return repr(self.read_some(data))
+        except HARMED:
+            return "refused"
+
+
+@pytest.fixture
+def quick() -> Program:
+    return Program()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """One without layouts: as if there were too many already."""
+    with monkeypatch.context() as patch:
+        patch.setattr(layouts, "MOST", 0)
+        yield Program()
+
+
+texts = st.text(max_size=20)
+towns = st.recursive(
+    st.tuples(texts, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.integers(-(2**31), 2**31 - 1), texts),
+    lambda inner: st.tuples(
+        texts, st.integers(0, 9), st.booleans(), st.integers(0, 9), st.text(max_size=400), inner, st.lists(texts),
+        st.floats(allow_nan=False), st.none() | texts,
+    ),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def town_of(program: Program, fields: tuple[Any, ...]) -> Any:
+    return program.Town(*[town_of(program, each) if isinstance(each, tuple) else each for each in fields])
+
+
+def test_any_object(quick: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object has the same bytes with and without layouts, and comes back equal, the first time and the next."""
+    with monkeypatch.context() as patch:
+        patch.setattr(layouts, "MOST", 0)
+        slow = Program()
+
+        @settings(max_examples=150, deadline=None)
+        @given(towns)
+        def check(fields: tuple[Any, ...]) -> None:
+            with pytest.MonkeyPatch.context() as allow:
+                allow.setattr(layouts, "MOST", 512)
+                town = town_of(quick, fields)
+                data = quick.write(town)
+                assert quick.write(copy.copy(town)) == data
+                assert quick.read(data) == quick.read(data) == town
+            assert slow.write(town_of(slow, fields)) == data
+            assert repr(slow.read(data)) == repr(town)
+
+        check()
+
+
+def test_harmed_objects(quick: Program, slow: Program) -> None:
+    """Every byte of an object whose layout is known, changed: the same value or a refusal as field by field."""
+    town = quick.Town("Ulm", 126_949, True, 478, "spatz", quick.Town("Jena", 1, False, 2, ""), ["a", "bc"], 1.5, "x")
+    good = quick.write(town)
+    assert quick.read(good) == quick.read(good) == town
+    for at in range(len(good)):
+        for bit in (0x01, 0x80, 0xFF, 0x04):
+            bad = bytearray(good)
+            bad[at] ^= bit
+            assert quick.outcome(bytes(bad)) == slow.outcome(bytes(bad)), at
+    for end in range(len(good)):
+        assert quick.outcome(good[:end] + bytes(40)) == slow.outcome(good[:end] + bytes(40)), end
+
+
+def test_layouts_are_bounded(quick: Program) -> None:
+    """Of texts of all lengths the first 512 lengths have layouts, and long ones none; all of them round-trip."""
+    encode, decode = quick.spec.encode.__globals__["layouts"], quick.spec.decode.__globals__["learn"].__self__
+    for length in range(700):
+        town = quick.Town("n" * length, 1, False, 2, "m" * (length // 3))
+        assert quick.read(quick.write(town)) == town
+    assert 400 < len(encode) <= layouts.MOST
+    assert len(decode) == len(encode)
+    for length in range(50):
+        town = quick.Town("n" * length, 1, False, 2, "m" * length * 2)
+        assert quick.read(quick.write(town)) == town
+    assert len(encode) == len(decode) == layouts.MOST
+    long = quick.Town("n" * 100_000, 1, False, 2, "m")
+    assert quick.read(quick.write(long)) == long
+
+
+def test_numbers_that_do_not_fit(quick: Program) -> None:
+    """An object whose layout is known, but for a number: the error names the field, and other types are taken as ever."""
+    quick.write(quick.Town("Ulm", 1, True, 478, ""))
+    with pytest.raises(EncodeOverflowError, match=r"Town\.height"):
+        quick.write(quick.Town("Ulm", 1, True, 2**31, ""))
+    quick.spec.decode.__globals__["learn"].__self__.clear()
+    assert quick.read(quick.write(quick.Town("Ulm", 1, True, 3, "", area=2))).area == 2.0
+
+
+def test_nothing_is_read_twice(quick: Program) -> None:
+    """Objects within objects, none of which ends where its footer begins: each is read once, however deep they nest."""
+    inner = b"\x65"
+    known = quick.codecs.known.types[next(iter(quick.codecs.known.types))]
+    (schema,) = known.schemas
+    for _ in range(90):
+        parts = [
+            b"\x09\x01\0\0\0x",
+            b"\x04" + bytes(8),
+            b"\x08\x01",
+            b"\x03" + bytes(4),
+            b"\x09\0\0\0\0",
+            inner,
+            b"\x18\0\0\0\0\x01",
+            b"\x06" + bytes(8),
+            b"\x65\x65",  # one byte more than the field has
+        ]
+        starts = [24 + sum(map(len, parts[:index])) for index in range(len(parts))]
+        inner = object_bytes(known.id, schema, b"".join(parts), starts)
+    town, levels = quick.read(inner), 0
+    while town is not None:
+        town, levels = town.twin, levels + 1
+    assert levels == 90
+
+
+def test_a_class_named_as_what_the_code_names() -> None:
+    """A class may be called as a variable of the generated code is."""
+    for name in ("value", "code", "layouts", "layout", "buf", "footer", "struct_error"):
+        registry = ig.Registry()
+        made: Any = registry.model(type(name, (), {"__annotations__": {"n": int, "s": str}, "__module__": __name__}))
+        codecs = mapping_codecs(resolver=registry, known=KnownTypes())
+        for _ in range(2):
+            out = bytearray()
+            registry.spec(made).encode(codecs, out, made(7, "x"))
+            assert registry.spec(made).decode(codecs, bytes(out), 0) == (made(7, "x"), len(out))
