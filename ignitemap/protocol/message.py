@@ -68,7 +68,7 @@ class Request(Generic[R]):
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
 def record(cls: C) -> C:
     """Make a structure of the wire: an attrs class whose annotated fields are its layout, in their order."""
-    made: Any = attrs.define(cls)
+    made = _define(cls)
     made.request_layout = _record_layout(made)
     return cast("C", made)
 
@@ -78,7 +78,7 @@ def operation(code: int, *, effect: Effect, sql: bool = False) -> Callable[[C], 
     """Make a class an operation of the protocol and enter it into OPERATIONS."""
 
     def make(cls: C) -> C:
-        made: Any = attrs.define(cls)
+        made = _define(cls)
         made.request_layout = _record_layout(made)
         (base,) = made.__orig_bases__
         made.answer_layout = layout_of(typing.get_args(base)[0])
@@ -90,6 +90,28 @@ def operation(code: int, *, effect: Effect, sql: bool = False) -> Callable[[C], 
         return cast("C", made)
 
     return make
+
+
+def _define(cls: type) -> Any:
+    """An attrs class. What all of them do alike is not generated for each: that took most of the time of an import."""
+    made: Any = attrs.define(cls, eq=False, repr=False)
+    made.__eq__, made.__hash__, made.__repr__ = _equal, None, _shown
+    return made
+
+
+def _equal(one: Any, other: object) -> Any:
+    if other.__class__ is not one.__class__:
+        return NotImplemented
+    return all(getattr(one, name) == getattr(other, name) for name in _names(one))
+
+
+def _shown(one: Any) -> str:
+    fields = ", ".join(f"{name}={getattr(one, name)!r}" for name in _names(one))
+    return f"{type(one).__name__}({fields})"
+
+
+def _names(one: Any) -> list[str]:
+    return [each.name for each in attrs.fields(cast("type[attrs.AttrsInstance]", type(one)))]
 
 
 def layout_of(hint: Any) -> Layout:
