@@ -20,8 +20,8 @@ BODIES = {
     1000: "ck", 1001: "ckk", 1002: "ckk", 1003: "c[k]", 1004: "c[kk]", 1005: "ckk", 1006: "ckk", 1007: "ck", 1008: "ckk",
     1009: "ckk", 1010: "ckkk", 1011: "ck", 1012: "c[k]", 1013: "c", 1014: "ck", 1015: "c[k]", 1016: "ck", 1017: "ckk",
     1018: "c[k]", 1019: "c", 1020: "c[b]", 1021: "ck", 1050: "", 1051: "s", 1052: "s", 1055: "c", 1056: "i",
-    1101: "b[i]", 2001: "q", 2003: "q", 2005: "q", 2009: "q", 3000: "bi", 3001: "bis", 3002: "i", 3004: "",
-    4000: "bbqs", 4001: "ib", 5000: "", 5001: "bb", 5002: "sb", 5003: "s", 5100: "q[hb]", 5101: "[qq]", 5102: "qq",
+    1100: "c", 1101: "b[i]", 2001: "q", 2003: "q", 2005: "q", 2009: "q", 3000: "bi", 3001: "bis", 3002: "i", 3004: "",
+    4000: "bbqs", 4001: "ib", 5000: "", 5001: "bb", 5002: "sb", 5003: "s", 5101: "[qq]", 5102: "qq",
     9001: "ss", 9002: "ss", 9003: "ss", 9004: "ssq", 9005: "ssq", 9006: "ssqq", 9007: "ssqq",
 }  # fmt: skip
 
@@ -143,6 +143,9 @@ class Frame:
             if self.number("b"):
                 self.fields("[si]")
             self.times(lambda: self.fields("i[i]"))
+        elif operation == 5100:
+            self.fields("q")
+            self.times(lambda: self.fields("ss" if self.number("h") == 1 else "b"))
         elif operation in (1053, 1054):
             size = self.number("i")
             assert size == len(self.data) - self.at, (size, len(self.data) - self.at)

@@ -9,12 +9,14 @@ Nothing grows without bound: while a client does not read its answers, nothing m
 import asyncio
 import logging
 import sqlite3
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ignitemap.embedded import errors
 from ignitemap.embedded.errors import UNSUPPORTED, Refused
 from ignitemap.embedded.handlers import HANDLERS, Handler, Needs
+from ignitemap.embedded.handlers.transactions import roll_back
 from ignitemap.embedded.session import Session
 from ignitemap.embedded.transactions import Locked, Parked
 from ignitemap.exceptions import DecodeError, ProtocolError
@@ -30,6 +32,7 @@ from ignitemap.protocol.connection import (
     Topology,
 )
 from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Accepted, Handshake, Refused as RefusedHandshake
+from ignitemap.protocol.operations import TxEnd
 from ignitemap.protocol.wire import Feature, ProtocolContext
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ HIGH_WATER: Final = 256 * 1024  # bytes that may wait to be sent
 ANSWERED_AT_ONCE: Final = 256 * 1024  # bytes of answers after which they are sent before more is answered
 MAX_PARKED: Final = 1024
 NO_VERSION: Final = (0, 0, 0)
+TX_ID: Final = struct.Struct("<i")  # what a TxEnd begins with
 
 
 class ServerConnection(asyncio.Protocol):
@@ -231,9 +235,12 @@ class ServerConnection(asyncio.Protocol):
         self.handle(request)
         self._cluster.end_turn()
 
-    def refuse(self, request_id: int, status: int, message: str) -> None:
-        """Answer a request with an error, whatever it asks for."""
-        self._refuse(request_id, Refused(status, message))
+    def refuse(self, request: IncomingRequest, status: int, message: str) -> None:
+        """Answer a request with an error, whatever it asks for: a fault. A transaction whose end fails is rolled back."""
+        if request.operation == TxEnd.code and len(request.body) >= TX_ID.size:
+            roll_back(self.session, TX_ID.unpack_from(request.body)[0])
+        self._refuse(request.id, Refused(status, message))
+        self._cluster.run_ready()
         self._cluster.end_turn()
 
     def _store_failed(self, handler: Handler, request_id: int, error: sqlite3.Error) -> None:
@@ -293,8 +300,10 @@ class ServerConnection(asyncio.Protocol):
     async def _authenticate(self, asked: Handshake) -> None:
         """Check a password without holding up the others."""
         assert self.node.users is not None
-        name = None if asked.credentials is None else asked.credentials.username
-        right = await self.node.users.check(self.address, asked.credentials)
+        # Protocol 1.0 has no passwords: a real node does not read what is there (seen from 2.17.0).
+        credentials = asked.credentials if asked.version >= (1, 1, 0) else None
+        name = None if credentials is None else credentials.username
+        right = await self.node.users.check(self.address, credentials)
         self._handshaking = None
         if self._ended:
             return

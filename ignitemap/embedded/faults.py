@@ -167,7 +167,7 @@ class Faults:
         message: str = "a fault on purpose",
         times: int | None = None,
     ) -> Fault:
-        """Answer a request with an error instead of carrying it out.
+        """Answer a request with an error instead of carrying it out. A transaction whose end fails is rolled back.
 
         >>> with node.faults.fail("CachePut", status=ig.CacheNotFound.usual_status):
         ...     await cache.set(1, "Ann")
@@ -176,7 +176,7 @@ class Faults:
         """
 
         def act(connection: "ServerConnection", request: IncomingRequest) -> None:
-            connection.refuse(request.id, status, message)
+            connection.refuse(request, status, message)
 
         return self._add(Fault(self, _code(operation), _checked(times), act))
 

@@ -201,6 +201,11 @@ class Node:
             raise
 
     @property
+    def connections(self) -> tuple[ServerConnection, ...]:
+        """The connections that clients have to it now."""
+        return tuple(self._connections)
+
+    @property
     def url(self) -> str:
         """Where to connect to: ``ig.connect(node.url)``.
 

@@ -6,7 +6,9 @@ columns are as with any write. Where a key is locked by a transaction the statem
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
 
 import attrs
 
@@ -14,10 +16,20 @@ from ignitemap.embedded import errors
 from ignitemap.embedded.caches import Cache
 from ignitemap.embedded.errors import Refused, failed
 from ignitemap.embedded.objects import NULL
+from ignitemap.embedded.sql.catalog import PUBLIC
 from ignitemap.embedded.sql.engine import Engine
 from ignitemap.embedded.sql.seam import Action, Change, Result, SqlFailure
-from ignitemap.protocol.cache_config import CacheConfig, CacheMode, QueryEntity, QueryField
+from ignitemap.embedded.transactions import Isolation
+from ignitemap.protocol.binary_type import BinaryType
+from ignitemap.protocol.cache_config import (
+    CacheConfig,
+    CacheMode,
+    QueryEntity,
+    QueryField,
+    WriteSynchronizationMode,
+)
 from ignitemap.protocol.codecs import decode_object
+from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.operations import IndexIn, IndexRange
 from ignitemap.protocol.types import mapping_codecs
 
@@ -29,6 +41,28 @@ if TYPE_CHECKING:
 __all__ = ["SqlHost"]
 
 READ_ONLY: Final = 2
+ALWAYS_EMPTY: Final = frozenset(
+    [
+        "DATASTREAM_THREADPOOL_QUEUE",
+        "DS_ATOMICREFERENCES",
+        "DS_ATOMICSEQUENCES",
+        "DS_ATOMICSTAMPED",
+        "DS_COUNTDOWNLATCHES",
+        "DS_QUEUES",
+        "DS_REENTRANTLOCKS",
+        "DS_SEMAPHORES",
+        "JOBS",
+        "SERVICES",
+        "SNAPSHOT",
+        "STATISTICS_CONFIGURATION",
+        "STATISTICS_GLOBAL_DATA",
+        "STATISTICS_LOCAL_DATA",
+        "STATISTICS_PARTITION_DATA",
+        "STRIPED_THREADPOOL_QUEUE",
+        "TASKS",
+    ]
+)
+"""Views of what an embedded node does not have: compute, services, snapshots, statistics, the structures of Java."""
 SYSTEM_SCHEMAS: Final = frozenset(("SYS", "INFORMATION_SCHEMA"))
 TEMPLATES: Final = {"PARTITIONED": CacheMode.PARTITIONED, "REPLICATED": CacheMode.REPLICATED}
 _VALUES: Final = mapping_codecs(naive_datetime="utc")
@@ -44,6 +78,8 @@ class SqlHost:
         self._session: Session | None = None
         self._transaction: Transaction | None = None
         self._statement = ""
+        self._statements = 0
+        self._schema = PUBLIC
         self._engine = Engine(cluster.store.db, types=cluster.types, writer=self, caches=self, system=self)
         self._version = self._engine.version
         for cache in cluster.caches.values():
@@ -69,6 +105,8 @@ class SqlHost:
             raise failed(f"50000: Failed to set schema for DB connection for thread [schema={schema}]")
         cluster.expire_due()
         self._session, self._transaction, self._statement = session, transaction, statement
+        self._statements += 1
+        self._schema = schema or PUBLIC
 
         def run() -> Result:
             return self._engine.execute(
@@ -193,7 +231,8 @@ class SqlHost:
         """Make the cache of an SQL table; its number. Raises SqlFailure."""
         name = template.upper()
         if name in TEMPLATES:
-            config = attrs.evolve(config, mode=TEMPLATES[name])
+            write_sync = config.write_sync or WriteSynchronizationMode.FULL_SYNC
+            config = attrs.evolve(config, mode=TEMPLATES[name], write_sync=write_sync)
         else:
             like = self._cluster.find(template)
             if like is None:
@@ -206,8 +245,16 @@ class SqlHost:
             return self._cluster.make_cache(config).number
         except Refused as refused:
             if refused.status == errors.CACHE_EXISTS:
-                raise SqlFailure("42000", f"Table already exists: {config.name}") from None
+                raise self._cache_exists(str(config.name)) from None
             raise SqlFailure("50000", refused.message) from None
+
+    def _cache_exists(self, name: str) -> SqlFailure:
+        found = self._cluster.find(name)
+        if found is not None and self._engine.catalog.by_cache.get(found.number):
+            return SqlFailure("50000", f"Cache is already indexed: {name}")
+        return SqlFailure(
+            "0A000", f"The embedded node does not support CREATE TABLE over the cache {name}; name another one"
+        )
 
     def destroy(self, cache: int) -> None:
         """Drop the cache of an SQL table."""
@@ -217,14 +264,23 @@ class SqlHost:
         """The name of a cache."""
         return self._cluster.by_number(cache).name
 
+    def partitioned(self, cache: int) -> bool:
+        """Whether the entries of a cache are spread over the nodes."""
+        return self._cluster.by_number(cache).config.mode is CacheMode.PARTITIONED
+
     # --- what the engine asks: SystemRows ---------------------------------------------------------------------------
 
-    def rows(self, view: str) -> Iterable[Mapping[str, object]]:
-        """The rows of a view of the node's own."""
+    def rows(self, view: str) -> Iterable[Mapping[str, object]] | None:
+        """The rows of a view of the node's own, None where the node does not know them."""
         cluster = self._cluster
         match view:
             case "CACHES":
-                return [_cache_row(cache) for cache in cluster.caches.values()]
+                return [self._cache_row(cache) for cache in cluster.caches.values()]
+            case "CACHE_GROUPS":
+                groups: dict[str, list[Cache]] = {}
+                for cache in cluster.caches.values():
+                    groups.setdefault(cache.config.group or cache.name, []).append(cache)
+                return [_group_row(name, members) for name, members in groups.items()]
             case "NODES":
                 return [
                     {
@@ -240,11 +296,76 @@ class SqlHost:
                     for order, node in enumerate(cluster.nodes, 1)
                 ]
             case "SQL_QUERIES":
-                return [{"SQL": self._statement, "LOCAL": False}]
+                assert self._session is not None
+                node = self._session.node
+                return [
+                    {
+                        "QUERY_ID": f"{node.id}_{self._statements}",
+                        "SQL": self._statement,
+                        "ORIGIN_NODE_ID": node.id,
+                        "START_TIME": datetime.now(UTC),
+                        "DURATION": 0,
+                        "LOCAL": False,
+                        "SCHEMA_NAME": self._schema,
+                    }
+                ]
+            case "TRANSACTIONS":
+                return [
+                    _transaction_row(node.id, transaction)
+                    for node in cluster.nodes
+                    for connection in node.connections
+                    for transaction in connection.session.transactions.values()
+                ]
+            case "CLIENT_CONNECTIONS":
+                return [
+                    {
+                        "CONNECTION_ID": id(connection),
+                        "LOCAL_ADDRESS": f"{node.host}:{node.port}",
+                        "REMOTE_ADDRESS": connection.address,
+                        "TYPE": "THIN",
+                        "VERSION": ".".join(map(str, connection.session.context.version)),
+                    }
+                    for node in cluster.nodes
+                    for connection in node.connections
+                ]
+            case "CONTINUOUS_QUERIES":
+                return [
+                    {"CACHE_NAME": cache.name, "IS_EVENTS": False, "IS_MESSAGING": False, "IS_QUERY": True}
+                    for cache in cluster.caches.values()
+                    for _ in cache.listeners
+                ]
+            case "BINARY_METADATA":
+                return [_type_row(each) for each in cluster.types.known.types.values()]
             case "BASELINE_NODES":
                 return [{"CONSISTENT_ID": str(node.id), "ONLINE": True} for node in cluster.nodes]
             case _:
-                return ()
+                return () if view in ALWAYS_EMPTY else None
+
+    def _cache_row(self, cache: Cache) -> Mapping[str, object]:
+        config = cache.config
+        assert config.mode is not None
+        assert config.atomicity is not None
+        assert config.write_sync is not None
+        schema = config.sql_schema
+        if schema is not None and any(table.ddl for table in self._engine.catalog.by_cache.get(cache.number, ())):
+            schema = f'"{schema}"'
+        return {
+            "CACHE_NAME": cache.name,
+            "CACHE_ID": cache.id,
+            "CACHE_TYPE": "DATA_STRUCTURES" if cache.hidden else "USER",
+            "CACHE_MODE": config.mode.name,
+            "ATOMICITY_MODE": config.atomicity.name,
+            "CACHE_GROUP_NAME": config.group or cache.name,
+            "CACHE_GROUP_ID": string_hash(config.group or cache.name),
+            "BACKUPS": config.backups,
+            "DATA_REGION_NAME": config.data_region,
+            "SQL_SCHEMA": schema,
+            "WRITE_SYNCHRONIZATION_MODE": config.write_sync.name,
+            "IS_READ_FROM_BACKUP": config.read_from_backup,
+            "IS_COPY_ON_READ": config.copy_on_read,
+            "IS_EAGER_TTL": config.eager_ttl,
+            "QUERY_PARALLELISM": config.query_parallelism,
+        }
 
 
 def _with_value(field: QueryField) -> QueryField:
@@ -272,25 +393,46 @@ def _apply(cache: Cache, change: Change) -> bool:
     return True
 
 
-def _cache_row(cache: Cache) -> Mapping[str, object]:
-    config = cache.config
+def _group_row(name: str, caches: Sequence[Cache]) -> Mapping[str, object]:
+    config = caches[0].config
     assert config.mode is not None
     assert config.atomicity is not None
-    assert config.write_sync is not None
     return {
-        "CACHE_NAME": cache.name,
-        "CACHE_ID": cache.id,
-        "CACHE_TYPE": "DATA_STRUCTURES" if cache.hidden else "USER",
+        "CACHE_GROUP_NAME": name,
+        "CACHE_GROUP_ID": string_hash(name),
+        "CACHE_COUNT": len(caches),
         "CACHE_MODE": config.mode.name,
         "ATOMICITY_MODE": config.atomicity.name,
-        "CACHE_GROUP_NAME": config.group or cache.name,
-        "CACHE_GROUP_ID": cache.id,
         "BACKUPS": config.backups,
         "DATA_REGION_NAME": config.data_region,
-        "SQL_SCHEMA": config.sql_schema,
-        "WRITE_SYNCHRONIZATION_MODE": config.write_sync.name,
-        "IS_READ_FROM_BACKUP": config.read_from_backup,
-        "IS_COPY_ON_READ": config.copy_on_read,
-        "IS_EAGER_TTL": config.eager_ttl,
-        "QUERY_PARALLELISM": config.query_parallelism,
+        "IS_SHARED": config.group is not None,
+    }
+
+
+def _transaction_row(node: UUID, transaction: "Transaction") -> Mapping[str, object]:
+    return {
+        "ORIGINATING_NODE_ID": node,
+        "LOCAL_NODE_ID": node,
+        "XID": str(transaction.id),
+        "STATE": "ACTIVE" if transaction.over is None else "ROLLED_BACK",
+        "LABEL": transaction.label,
+        "CONCURRENCY": "PESSIMISTIC" if transaction.pessimistic else "OPTIMISTIC",
+        "ISOLATION": Isolation(transaction.isolation).name,
+        "TIMEOUT": transaction.timeout,
+        "KEYS_COUNT": len(transaction.enlisted),
+        "IMPLICIT": False,
+        "SYSTEM": False,
+    }
+
+
+def _type_row(each: BinaryType) -> Mapping[str, object]:
+    names = ", ".join(field.name for field in each.fields.values())
+    return {
+        "TYPE_ID": each.id,
+        "TYPE_NAME": each.name,
+        "AFF_KEY_FIELD_NAME": each.affinity_field,
+        "FIELDS_COUNT": len(each.fields),
+        "FIELDS": f"[{names}]",
+        "SCHEMAS_IDS": f"[{', '.join(map(str, each.schemas))}]",
+        "IS_ENUM": False,
     }

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Concurrency", "Condition", "Isolation", "Lock", "Locked", "Parked", "Transaction", "TransactionEntries"]
 
 
+SAME_MOMENT: Final = 0.01  # seconds; a 2.17.0 node takes as long to let go of what a time-out has ended
+
+
 class Concurrency(enum.IntEnum):
     """When locks are taken."""
 
@@ -186,29 +189,44 @@ class Transaction:
     def wait(self, parked: Parked) -> None:
         """It waits for a lock. In a circle of such waits that no timeout will end, the youngest is rolled back."""
         self.waiting = parked
-        circle: list[Transaction] = []
-        each: Transaction | Parked | None = self
-        while isinstance(each, Transaction) and each not in circle:
-            circle.append(each)
-            each = each.waiting.lock.owner if each.waiting is not None else None
-        if not isinstance(each, Transaction):
-            return
-        circle = circle[circle.index(each) :]
-        if any(member.timeout for member in circle):
+        circle = self._circle()
+        if not circle or any(member.timeout for member in circle):
             return
         youngest = max(circle, key=lambda member: member.age)
         names = "\n".join(f"TX{n}: {member}" for n, member in enumerate(circle, 1))
         youngest.end(f"Deadlock detected:\n\nTransactions:\n\n{names}")
 
+    def _circle(self) -> "list[Transaction]":
+        """The transactions that wait for each other, where that is what it waits for."""
+        circle: list[Transaction] = []
+        each: Transaction | Parked | None = self
+        while isinstance(each, Transaction) and each not in circle:
+            circle.append(each)
+            each = each.waiting.lock.owner if each.waiting is not None else None
+        return circle[circle.index(each) :] if isinstance(each, Transaction) else []
+
     def expire(self) -> None:
-        """Its time is over."""
-        waiting = self.waiting
-        if waiting is not None:
-            self.end(
-                f"Failed to acquire lock within provided timeout for transaction [timeout={self.timeout},"
-                f" tx=GridNearTxLocal{self}]"
-            )
-        self.end(f"Cache transaction timed out: GridNearTxLocal{self}")
+        """Its time is over.
+
+        In a circle the time of others may be over at the same moment: the locks of the first come too late for them.
+        """
+        moment = asyncio.get_running_loop().time() + SAME_MOMENT
+        late = [each for each in self._circle() if each.timer is not None and each.timer.when() <= moment]
+        for each in (self, *late):
+            if each.waiting is not None:
+                text = "Failed to acquire lock within provided timeout for transaction"
+                each._stop_waiting(failed(f"{text} [timeout={each.timeout}, tx=GridNearTxLocal{each}]"))
+        for each in (self, *late):
+            each.end(f"Cache transaction timed out: GridNearTxLocal{each}")
+
+    def spoil(self, *, at_once: bool) -> None:
+        """A null among several keys or values: it can only be rolled back from now on, or is ``at_once``."""
+        if at_once:
+            text = "Failed to finish transaction because it has been rolled back"
+            self.end(f"{text} [timeout={self.timeout}, tx=GridNearTxLocal{self}]")
+        else:
+            text = "Cache transaction is marked as rollback-only (will be rolled back automatically)"
+            self.over = f"{text}: GridNearTxLocal{self}"
 
     def end(self, reason: str) -> None:
         """Roll it back; a request of it that waits for a lock, and all that come later, learn why."""
@@ -222,13 +240,16 @@ class Transaction:
             self.timer = None
         self.enlisted.clear()
         self.reads.clear()
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None:
-            waiting.gone = True
-            waiting.refuse(failed(self.over or "Transaction has been already completed."))
+        self._stop_waiting(failed(self.over or "Transaction has been already completed."))
         held, self.held = self.held, []
         for lock in held:
             lock.release(self._ready)
+
+    def _stop_waiting(self, refused: Refused) -> None:
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.gone = True
+            waiting.refuse(refused)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from ignitemap.protocol.wire import (
     uuid_obj,
     value,
 )
-from ignitemap.protocol.words import decode_text, encode_text
+from ignitemap.protocol.words import decode_nullable_text, decode_text, encode_nullable_text, encode_text
 
 # --- general --------------------------------------------------------------------------------------------------------
 
@@ -332,6 +332,22 @@ class CachePartitions(Request[AffinityAnswer]):
 
     with_custom_mappings: Annotated[boolean, When(Feature.ALL_AFFINITY_MAPPINGS)] = False
     cache_ids: array[i32] = ()
+
+
+@record
+class NodePartitions:
+    """A server node: the port on which it listens for clients, its addresses, the partitions whose primary it is."""
+
+    port: i32
+    addresses: array[text]
+    partitions: array[i32]
+
+
+@operation(1100, effect="read")
+class CacheNodePartitions(Request[array[NodePartitions]]):
+    """Which node has which partitions of a cache; Ignite keeps it for old clients."""
+
+    cache: CacheRef
 
 
 # --- queries --------------------------------------------------------------------------------------------------------
@@ -835,15 +851,44 @@ class NodesSince:
     nodes: Annotated[array[uuid16], Asked("changed")] = ()
 
 
-SERVER_NODES: Final = 2  # a projection item: (2, True) are the servers
+# Filters of nodes: (WITH_ATTRIBUTE, name, value), where a value of None stands for any; (SERVER_NODES, True) are the
+# servers, (SERVER_NODES, False) the clients.
+WITH_ATTRIBUTE: Final = 1
+SERVER_NODES: Final = 2
+
+
+def write_node_filter(codecs: Codecs, context: ProtocolContext, out: bytearray, value: tuple[Any, ...]) -> None:
+    """Append a filter of nodes."""
+    kind, *arguments = value
+    out += struct.pack("<h", kind)
+    if kind == WITH_ATTRIBUTE:
+        for each in arguments:
+            encode_nullable_text(codecs, out, each)
+    else:
+        out.append(arguments[0])
+
+
+def read_node_filter(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int) -> tuple[tuple[Any, ...], int]:
+    """Read a filter of nodes: the server's side."""
+    (kind,) = struct.unpack_from("<h", buf, pos)
+    if kind == WITH_ATTRIBUTE:
+        name, pos = decode_nullable_text(codecs, buf, pos + 2)
+        text, pos = decode_nullable_text(codecs, buf, pos)
+        return (kind, name, text), pos
+    if kind == SERVER_NODES:
+        return (kind, buf[pos + 2] != 0), pos + 3
+    raise DecodeError(f"{kind} is no filter of nodes", offset=pos)
+
+
+node_filter = Annotated[tuple[Any, ...], Custom(write_node_filter, read_node_filter)]
 
 
 @operation(5100, effect="read")
 class ClusterGroupGetNodeIds(Request[NodesSince]):
-    """The nodes of a projection, here of server nodes or of client nodes: ``((SERVER_NODES, servers),)``."""
+    """The nodes that all filters of a projection let through."""
 
     known_topology: i64 = -1
-    projection: array[tuple[i16, boolean]] = ((SERVER_NODES, True),)
+    projection: array[node_filter] = ((SERVER_NODES, True),)
 
 
 @record

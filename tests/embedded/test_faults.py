@@ -9,7 +9,7 @@ import pytest
 import ignitemap as ig
 from ignitemap.embedded import Node
 from ignitemap.exceptions import ConfigurationError, OperationTimeout, OutcomeUnknownError, ServerError
-from ignitemap.protocol.operations import CacheDestroy
+from ignitemap.protocol.operations import CacheDestroy, TxEnd
 from tests.client.fake_server import until
 
 
@@ -31,6 +31,22 @@ async def test_fail(node: Node, cache: ig.Cache[int, int]) -> None:
     assert await cache[1] == 2
     assert fault.met == 2
     assert not node.faults.any
+
+
+async def test_an_end_that_fails(node: Node, client: ig.Client, cache: ig.Cache[int, int]) -> None:
+    """A transaction whose end fails is rolled back, and lets go of its locks."""
+    for operation in ("TxEnd", "*"):
+        transaction = client.transaction()
+        await transaction.__aenter__()
+        await cache.set(1, 2)
+        node.faults.fail(operation, times=1, message="no end")
+        with pytest.raises(ServerError, match="no end"):
+            await transaction.__aexit__(None, None, None)
+        await cache.set(1, await cache[1])  # nobody has its lock
+        assert await cache[1] == 1
+    node.faults.fail("TxEnd", times=1)
+    with pytest.raises(ServerError):
+        await client.raw.session.call(TxEnd(77, True))
 
 
 async def test_fail_by_status(node: Node, cache: ig.Cache[int, int]) -> None:

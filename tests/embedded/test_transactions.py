@@ -461,3 +461,55 @@ async def _outside(client: ig.Client, statement: str) -> int:
         return (await client.sql(statement)).affected or 0
 
     return await asyncio.get_running_loop().create_task(run(), context=contextvars.Context())
+
+
+@pytest.mark.parametrize(("concurrency", "isolation"), COMBINATIONS)
+async def test_a_null_among_others(node: Node, actors: Actors, concurrency: int, isolation: int) -> None:
+    """A null among several keys leaves a transaction nothing but its rollback; one among several values is it."""
+    one, two, _ = actors
+    pessimistic = concurrency == PESSIMISTIC
+    for request, message, held in (
+        (lambda: CachePutAll(one.ref, [(1, "x"), (None, "y")]), "marked as rollback-only", pessimistic),
+        (lambda: CacheRemoveKeys(one.ref, [1, None]), "marked as rollback-only", pessimistic),
+        (lambda: CachePutAll(one.ref, [(1, None), (None, "y")]), "it has been rolled back", 0),
+    ):
+        await one.start(concurrency, isolation)
+        await one.put(2, "not kept")
+        with pytest.raises(ServerError, match="Null (key|value)"):
+            await one.call(request())
+        with pytest.raises(ServerError, match=message):
+            await one.get(2)
+        assert locks(node) == held
+        with pytest.raises(ServerError, match=message):
+            await one.end()
+        assert locks(node) == 0
+        assert await two.get(2) == "two"
+
+
+async def test_removing_a_null(actors: Actors) -> None:
+    """A null value is found nowhere, but by an optimistic transaction where there is no entry."""
+    one, _, _ = actors
+    for concurrency, isolation in COMBINATIONS:
+        await one.start(concurrency, isolation)
+        assert await one.call(CacheRemoveIfEquals(one.ref, 9, None)) is (concurrency == OPTIMISTIC)
+        assert await one.call(CacheRemoveIfEquals(one.ref, 1, None)) is False
+        await one.end()
+        assert await one.get(1) == "one"
+
+
+async def test_timeouts_in_a_circle(actors: Actors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two transactions that wait for each other, and whose time is over at the same moment, both fail to get a lock."""
+    monkeypatch.setattr("ignitemap.embedded.transactions.SAME_MOMENT", 60.0)
+    one, two, _ = actors
+    await one.start(timeout=100)
+    await two.start(timeout=30_000)
+    await one.put(1, "1")
+    await two.put(2, "2")
+    ends = await asyncio.gather(one.put(2, "1"), two.put(1, "2"), return_exceptions=True)
+    for actor, end in zip((one, two), ends, strict=True):
+        assert isinstance(end, TransactionTimeout)
+        assert "Failed to acquire lock within provided timeout" in end.message
+        with pytest.raises(TransactionTimeout, match="Cache transaction timed out"):
+            await actor.get(1)
+        await actor.end(commit=False)
+    assert await one.get(1) == "one"

@@ -70,6 +70,12 @@ ON_EMBEDDED: Final[dict[str, str]] = {
     "affinity/test_affinity_request_routing.py::test_all_registered_cache_updated_on_new_server_async": (
         "the test knows which of the real nodes srv_1 to srv_4 owns a key"
     ),
+    "affinity/test_affinity_request_routing.py::test_new_registered_cache_affinity_async": (
+        "the test knows which of the real nodes srv_1 to srv_4 owns a key"
+    ),
+    "affinity/test_affinity_request_routing.py::test_update_affinity_concurrently": (
+        "the test knows which of the real nodes srv_1 to srv_4 owns a key"
+    ),
     "custom/test_cluster.py::test_cluster_set_active_async[[]with-persistence]": (
         "an embedded node with a file is active from the start"
     ),

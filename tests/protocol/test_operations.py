@@ -35,6 +35,8 @@ from ignitemap.protocol.handshake import Accepted, Handshake
 from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.message import OPERATIONS, CacheRef, ExpiryPolicy, Request, operation, read_cache_ref
 from ignitemap.protocol.operations import (
+    SERVER_NODES,
+    WITH_ATTRIBUTE,
     AffinityAnswer,
     AffinityGroup,
     CacheCreateWithName,
@@ -65,6 +67,7 @@ from ignitemap.protocol.operations import (
     TypeBlock,
     read_criteria,
     read_filter,
+    read_node_filter,
     read_partitions,
 )
 from ignitemap.protocol.types import mapping_codecs
@@ -287,6 +290,10 @@ CUSTOM: dict[Any, Callable[[Scene], Any]] = {
     read_partitions: lambda scene: scene.draw(st.none() | st.lists(INTEGERS["i"], max_size=3).map(tuple)),
     read_criteria: lambda scene: scene.draw(st.lists(CRITERION, max_size=3).map(tuple)),
     read_filter: lambda scene: scene.draw(OBJECT),
+    read_node_filter: lambda scene: scene.draw(
+        st.tuples(st.just(SERVER_NODES), st.booleans())
+        | st.tuples(st.just(WITH_ATTRIBUTE), st.none() | TEXT, st.none() | TEXT)
+    ),
     read_config: lambda scene: make_config(scene, full=False),
     read_dump: lambda scene: make_config(scene, full=True),
 }

@@ -1,14 +1,33 @@
-"""Operation 1101: which node has which partitions."""
+"""Operations 1100 and 1101: which node has which partitions."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ignitemap.embedded.caches import Cache
 from ignitemap.embedded.handlers.table import answers
-from ignitemap.protocol.operations import AffinityAnswer, AffinityGroup, CacheKeyFields, CachePartitions
+from ignitemap.protocol.operations import (
+    AffinityAnswer,
+    AffinityGroup,
+    CacheKeyFields,
+    CacheNodePartitions,
+    CachePartitions,
+    NodePartitions,
+)
 
 if TYPE_CHECKING:
     from ignitemap.embedded.session import Session
+
+
+@answers(CacheNodePartitions)
+def node_partitions(session: "Session", request: CacheNodePartitions) -> list[NodePartitions]:
+    """1100: of the nodes that have a socket."""
+    cache = session.cache(request.cache.cache_id)
+    affinity = session.cluster.affinity
+    return [
+        NodePartitions(node.port, [node.host], affinity.primary_partitions(node, cache))
+        for node in session.cluster.nodes
+        if node.port is not None
+    ]
 
 
 @answers(CachePartitions)

@@ -1,15 +1,16 @@
 """Operations 5000 to 5102: the state of the cluster, its logs, its nodes."""
 
 import struct
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from ignitemap.embedded import objects
 from ignitemap.embedded.cluster import ACTIVE, INACTIVE, READ_ONLY
-from ignitemap.embedded.errors import failed
+from ignitemap.embedded.errors import failed, null_argument
 from ignitemap.embedded.handlers.table import Needs, answers
-from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.operations import (
     SERVER_NODES,
+    WITH_ATTRIBUTE,
     ClusterChangeState,
     ClusterChangeWalState,
     ClusterGetState,
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 VERSION: Final = (2, 17, 0)
 REVISION_TIME: Final = 1_739_108_840  # of Apache Ignite 2.17.0
 ARRAY_LIST: Final = 1
+ATTRIBUTES: Final[Mapping[str, str]] = {
+    "org.apache.ignite.build.ver": ".".join(map(str, VERSION)),
+    "org.apache.ignite.ignite.name": "embedded",
+}
+"""What the nodes say of themselves."""
 
 
 @answers(ClusterGetState, needs=Needs.NOTHING)
@@ -74,14 +80,23 @@ def wal(session: "Session", request: ClusterGetWalState) -> bool:
 
 @answers(ClusterGroupGetNodeIds, needs=Needs.NOTHING)
 def node_ids(session: "Session", request: ClusterGroupGetNodeIds) -> NodesSince:
-    """5100. A filter by an attribute is not read, and ends the connection as an unknown one does."""
+    """5100."""
     cluster = session.cluster
-    if any(kind != SERVER_NODES for kind, _ in request.projection):
-        raise DecodeError("a filter of nodes that is not by server or client")
+    if any(kind == WITH_ATTRIBUTE and arguments[0] is None for kind, *arguments in request.projection):
+        raise null_argument("n")
     if request.known_topology >= cluster.topology.major:
         return NodesSince(False)
-    servers = all(wanted for kind, wanted in request.projection if kind == SERVER_NODES)
-    return NodesSince(True, cluster.topology.major, [node.id for node in cluster.nodes] if servers else [])
+    found = [node.id for node in cluster.nodes] if all(map(_passes, request.projection)) else []
+    return NodesSince(True, cluster.topology.major, found)
+
+
+def _passes(node_filter: tuple[Any, ...]) -> bool:
+    """Whether a filter lets the nodes of a cluster through: they are servers, and have the same attributes."""
+    kind, *arguments = node_filter
+    if kind == SERVER_NODES:
+        return bool(arguments[0])
+    name, value = arguments
+    return name in ATTRIBUTES and value in (None, ATTRIBUTES[name])
 
 
 @answers(ClusterGroupGetNodeInfo, needs=Needs.NOTHING)
@@ -115,10 +130,7 @@ def _info(node: "Node", order: int, asked: "Node") -> NodeInfo:
     major, minor, maintenance = VERSION
     return NodeInfo(
         node.id,
-        [
-            ("org.apache.ignite.build.ver", objects.marshalled_text(".".join(map(str, VERSION)))),
-            ("org.apache.ignite.ignite.name", objects.marshalled_text("embedded")),
-        ],
+        [(name, objects.marshalled_text(value)) for name, value in ATTRIBUTES.items()],
         _texts([node.host]),
         _texts(["localhost"]),
         order,

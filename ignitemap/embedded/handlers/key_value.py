@@ -12,6 +12,7 @@ from ignitemap.embedded.errors import failed, null_argument
 from ignitemap.embedded.handlers.table import Needs, answers
 from ignitemap.embedded.objects import NULL, same
 from ignitemap.embedded.transactions import Condition
+from ignitemap.protocol.message import CacheRef
 from ignitemap.protocol.operations import (
     CacheClear,
     CacheClearKey,
@@ -56,6 +57,14 @@ def _not_null(**arguments: bytes) -> None:
 def _no_null_keys(keys: Sequence[bytes]) -> None:
     if NULL in keys:
         raise failed("Null key.")
+
+
+def _spoil(session: "Session", ref: CacheRef, *, at_once: bool) -> None:
+    """A null among several keys or values ends a transaction, as on a 2.17.0 node."""
+    transaction = session.transaction(ref)
+    if transaction is not None and session.cache(ref.cache_id).transactional:
+        transaction.check()
+        transaction.spoil(at_once=at_once)
 
 
 @answers(CacheGet)
@@ -111,10 +120,9 @@ def put_all(session: "Session", request: CachePutAll) -> None:
     """1004."""
     ref = request.cache
     for key, value in request.entries:
-        if key == NULL:
-            raise failed("Null key.")
-        if value == NULL:
-            raise failed("Null value.")
+        if key == NULL or value == NULL:
+            _spoil(session, ref, at_once=key != NULL)
+            raise failed("Null key." if key == NULL else "Null value.")
     entries = session.to_write(ref, [key for key, _ in request.entries])
     with session.cluster.whole():
         for key, value in request.entries:
@@ -257,12 +265,19 @@ def remove_key(session: "Session", request: CacheRemoveKey) -> bool:
 
 @answers(CacheRemoveIfEquals, needs=Needs.WRITABLE)
 def remove_if_equals(session: "Session", request: CacheRemoveIfEquals) -> bool:
-    """1017. An entry of another value is touched. A transactional cache looks for a null value, and finds none."""
+    """1017. An entry of another value is touched.
+
+    A transactional cache looks for a null value, and finds none; an optimistic transaction finds it where there is no
+    entry.
+    """
     key, ref = request.key, request.cache
     if session.cache(ref.cache_id).transactional:
         _not_null(val=key)
         if request.expected == NULL:
-            return False
+            transaction = session.transaction(ref)
+            if transaction is None or transaction.pessimistic:
+                return False
+            return session.to_write(ref, (key,)).load(key) is None
     _not_null(key=key, val=request.expected)
     entries = session.to_write(ref, (key,))
     old = entries.load(key)
@@ -279,7 +294,9 @@ def remove_if_equals(session: "Session", request: CacheRemoveIfEquals) -> bool:
 @answers(CacheRemoveKeys, needs=Needs.WRITABLE)
 def remove_keys(session: "Session", request: CacheRemoveKeys) -> None:
     """1018."""
-    _no_null_keys(request.keys)
+    if NULL in request.keys:
+        _spoil(session, request.cache, at_once=False)
+        raise failed("Null key.")
     entries = session.to_write(request.cache, request.keys)
     with session.cluster.whole():
         for key in request.keys:

@@ -66,6 +66,13 @@ def end(session: "Session", request: TxEnd) -> None:
     _close(session, transaction)
 
 
+def roll_back(session: "Session", number: int) -> None:
+    """A fault has taken the place of its end: it is over all the same, as it is on a real node whose commit fails."""
+    transaction = session.transactions.get(number)
+    if transaction is not None:
+        _close(session, transaction)
+
+
 def _close(session: "Session", transaction: Transaction) -> None:
     del session.transactions[transaction.id]
     transaction.close()

@@ -6,7 +6,7 @@ cache's table ``c<id>``, from which SQL reads it. DDL changes a table by replaci
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -124,8 +124,10 @@ class View:
 class Catalog:
     """All tables and views of a node."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, partitioned: Callable[[int], bool]) -> None:
         self.connection: Final = connection
+        self.partitioned: Final = partitioned
+        """Whether a cache's entries are spread over the nodes of a cluster."""
         self.version = 0
         """Grows with every change."""
         self.schemas: dict[str, dict[str, Table | View]] = {PUBLIC: {}}

@@ -35,11 +35,11 @@ from ignitemap.embedded.sql.syntax import (
     RowNumber,
     Wildcard,
 )
-from ignitemap.embedded.sql.typed import FALSE, NULL, TRUE, Typed, collated, literal
+from ignitemap.embedded.sql.typed import FALSE, NULL, TRUE, Typed, collated, literal, size_of
 from ignitemap.embedded.sql.types import DATES, INTEGERS, NUMBERS, SQL_NAMES, STRINGS, SqlType, TypeSpec, higher
 from ignitemap.embedded.sql.values import convert, sql_text
 
-__all__ = ["compile_condition", "compile_expression", "identifier"]
+__all__ = ["compile_condition", "compile_expression", "fitted", "identifier"]
 
 REVERSED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>", "IS": "IS", "IS NOT": "IS NOT"}
 SHORT_INTEGERS: Final = INTEGERS - {SqlType.LONG}
@@ -222,7 +222,8 @@ def operate(compiler: Compiler, operator: str, sql_type: SqlType, left: Typed, r
     if sql_type not in NUMBERS:
         if left.constant and right.constant and NULL in {left, right}:
             return NULL
-        raise unsupported_feature(f"{SQL_NAMES[sql_type]} {operator}")
+        late = not (left.constant and right.constant)
+        raise unsupported_feature(f"{SQL_NAMES[sql_type]} {operator}", late=late)
     one, two = compiler.cast(left, sql_type), compiler.cast(right, sql_type)
     text = f"({left.text} {operator} {right.text})"
     unchecked = False
@@ -238,6 +239,7 @@ def operate(compiler: Compiler, operator: str, sql_type: SqlType, left: Typed, r
 
         name = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}[operator]
         sql = compiler.call(f"{name}_{sql_type.name}", run, one.sql, two.sql)
+    precision, scale = size_of(left, right) if sql_type is SqlType.DECIMAL else (-1, -1)
     typed = Typed(
         sql,
         sql_type,
@@ -245,8 +247,8 @@ def operate(compiler: Compiler, operator: str, sql_type: SqlType, left: Typed, r
         text,
         cost=left.cost + right.cost + 1,
         unchecked=unchecked,
-        precision=max(left.precision, right.precision),
-        scale=max(left.scale, right.scale),
+        precision=precision,
+        scale=scale,
     )
     return compiler.fold(typed) if left.constant and right.constant else typed
 
@@ -257,7 +259,7 @@ def compile_negate(compiler: Compiler, scope: Scope, node: Negate) -> Typed:
     if operand is NULL:
         return NULL
     if sql_type not in NUMBERS:
-        raise unsupported_feature(f"{SQL_NAMES[sql_type]} -")
+        raise unsupported_feature(f"{SQL_NAMES[sql_type]} NEG", late=not operand.constant)
     one = compiler.cast(operand, sql_type)
 
     def run(value: Any) -> Any:
@@ -265,7 +267,16 @@ def compile_negate(compiler: Compiler, scope: Scope, node: Negate) -> Typed:
 
     native = sql_type in SHORT_INTEGERS
     sql = f"(- {one.sql})" if native else compiler.call(f"negate_{sql_type.name}", run, one.sql)
-    typed = Typed(sql, sql_type, sql_type, f"(- {operand.text})", cost=operand.cost + 1, unchecked=native)
+    typed = Typed(
+        sql,
+        sql_type,
+        sql_type,
+        f"(- {operand.text})",
+        cost=operand.cost + 1,
+        unchecked=native,
+        precision=operand.precision,
+        scale=operand.scale,
+    )
     return compiler.fold(typed) if operand.constant else typed
 
 
@@ -331,18 +342,18 @@ def times(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed
             return None
         total = one + two if operator == "+" else one - two
         if not 0 <= total < moments.DAY_NANOS:
-            raise H2Error(22007, f'Cannot parse "TIME" constant "{moments.time_text(abs(total))}"')
+            sign = "-" if total < 0 else ""
+            raise H2Error(22007, f'Cannot parse "TIME" constant "{sign}{moments.time_text(abs(total))}"')
         return total
 
     name = "time_plus" if operator == "+" else "time_minus"
-    typed = Typed(
+    return Typed(
         compiler.call(name, run, left.sql, right.sql),
         SqlType.TIME,
         SqlType.TIME,
         f"({left.text} {operator} {right.text})",
         cost=left.cost + right.cost + 1,
     )
-    return compiler.fold(typed) if left.constant and right.constant else typed
 
 
 def time_added(compiler: Compiler, sign: int, moment: Typed, time: Typed, text: str) -> Typed:
@@ -355,14 +366,13 @@ def time_added(compiler: Compiler, sign: int, moment: Typed, time: Typed, text: 
         return moments.timestamp_value(ordinal, own + sign * nanos)
 
     one = compiler.cast(moment, SqlType.TIMESTAMP)
-    typed = Typed(
+    return Typed(
         compiler.call("plus_time" if sign > 0 else "minus_time", run, one.sql, time.sql),
         SqlType.TIMESTAMP,
         SqlType.TIMESTAMP,
         text,
         cost=moment.cost + time.cost + 1,
     )
-    return compiler.fold(typed) if moment.constant and time.constant else typed
 
 
 # --- conditions -------------------------------------------------------------------------------------------------------
@@ -460,9 +470,13 @@ def compile_not(compiler: Compiler, scope: Scope, node: Not) -> Typed:
 
 
 def compile_logic(compiler: Compiler, scope: Scope, node: Logic) -> Typed:
-    left = compile_condition(compiler, scope, node.left)
-    right = compile_condition(compiler, scope, node.right)
-    return logic(compiler, node.operator, left, right)
+    left = compile_expression(compiler, scope, node.left)
+    right = compile_expression(compiler, scope, node.right)
+    keeps = TRUE if node.operator == "AND" else FALSE
+    for one, other in ((left, right), (right, left)):
+        if one == keeps and not other.constant and other.parameter is None:
+            return other  # not even converted
+    return logic(compiler, node.operator, compiler.condition(left), compiler.condition(right))
 
 
 def logic(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed:
@@ -525,8 +539,7 @@ def compile_like(compiler: Compiler, scope: Scope, node: Like) -> Typed:
     shown = f"CAST({left.text} AS VARCHAR_IGNORECASE)" if node.operator in {"ILIKE", "IREGEXP"} else left.text
     text = f"({shown} {'REGEXP' if regexp else 'LIKE'} {right.text})"
     if node.escape is not None:
-        escape = compile_expression(compiler, scope, node.escape)
-        raise SqlFailure("50000", f"Unsupported query: {text[:-1]} ESCAPE {escape.text})")
+        return like_with_escape(compiler, left, right, compile_expression(compiler, scope, node.escape), text)
     if left is NULL or right is NULL:
         return NULL
     one, two = compiler.cast(left, SqlType.STRING), compiler.cast(right, SqlType.STRING)
@@ -542,11 +555,11 @@ def compile_like(compiler: Compiler, scope: Scope, node: Like) -> Typed:
         sql = compiler.call("iregexp" if flags else "regexp", search, one.sql, two.sql)
     elif node.operator == "ILIKE":
         if right.constant and two.value == "%" and not left.constant:
-            return is_null(compiler, left, negated_test=True)
+            return is_null(compiler, attrs.evolve(left, text=shown), negated_test=True)
         sql = compiler.call("ilike", like_without_case, one.sql, two.sql)
     else:
         if right.constant and not left.constant:
-            parts = read_pattern(two.value)
+            parts = read_pattern(two.value) or read_pattern(two.value, loose=True)
             if parts is None:
                 return NULL
             if two.value == "%":
@@ -557,6 +570,23 @@ def compile_like(compiler: Compiler, scope: Scope, node: Like) -> Typed:
         sql = like_sql(compiler, one, right, two)
     typed = Typed(sql, SqlType.BOOLEAN, SqlType.BOOLEAN, text, cost=cost)
     return compiler.fold(typed) if left.constant and right.constant else typed
+
+
+def like_with_escape(compiler: Compiler, left: Typed, right: Typed, escape: Typed, text: str) -> Typed:
+    """LIKE ... ESCAPE, which Ignite takes only where H2 makes something else of it: of constants, or of ``=``."""
+    if left is NULL or right is NULL or escape is NULL:
+        return NULL
+    if right.constant and escape.constant:
+        pattern, char = compiler.cast(right, SqlType.STRING).value, compiler.cast(escape, SqlType.STRING).value
+        if len(char) > 1:
+            raise H2Error(22025, f'Error in LIKE ESCAPE: "{char}"')
+        parts = read_pattern(pattern, char)
+        if left.constant:
+            return TRUE if like(compiler.cast(left, SqlType.STRING).value, pattern, char) else FALSE
+        if parts is not None and not any(wild for _, wild in parts):
+            value = "".join(each for each, _ in parts)
+            return compare(compiler, "=", left, literal(SqlType.STRING, value, sql_text(SqlType.STRING, value)))
+    raise SqlFailure("50000", f"Unsupported query: {text[:-1]} ESCAPE {escape.text})")
 
 
 def like_sql(compiler: Compiler, one: Typed, right: Typed, two: Typed) -> str:
@@ -601,14 +631,15 @@ def compile_case(compiler: Compiler, scope: Scope, node: Case) -> Typed:
     last_text = "" if otherwise is None else f" ELSE {otherwise.text}"
     start = "CASE" if operand is None else f"CASE {operand.text}"
     everything = [*whens, *results, *([] if operand is None else [operand])]
+    precision, scale = size_of(*results) if sql_type is SqlType.DECIMAL else (-1, -1)
     typed = Typed(
         f"(CASE {' '.join(parts)}{last} END)",
         sql_type,
         sql_type,
         f"{start} {' '.join(texts)}{last_text} END",
         cost=3 + sum(each.cost for each in everything),
-        precision=max(each.precision for each in results),
-        scale=max(each.scale for each in results),
+        precision=precision,
+        scale=scale,
     )
     return compiler.fold(typed) if all(each.constant for each in everything) else typed
 
@@ -635,7 +666,7 @@ def compile_cast(compiler: Compiler, scope: Scope, node: Cast) -> Typed:
         text,
         cost=3 + operand.cost,
         precision=-1 if node.type.precision is None else node.type.precision,
-        scale=-1 if node.type.scale is None else node.type.scale,
+        scale=(-1 if node.type.precision is None else 0) if node.type.scale is None else node.type.scale,
     )
     if not operand.constant:
         return typed

@@ -12,8 +12,8 @@ from ignitemap.embedded.sql.errors import H2Error, refused, unsupported_feature
 from ignitemap.embedded.sql.functions import FUNCTIONS, REFUSED, doubled, rounded
 from ignitemap.embedded.sql.numbers import decimal, negate
 from ignitemap.embedded.sql.to_char import moment_text, number_text, parse_oracle_date
-from ignitemap.embedded.sql.typed import NULL, Typed, collated, literal
-from ignitemap.embedded.sql.types import DATES, NUMBERS, STRINGS, SqlType, higher
+from ignitemap.embedded.sql.typed import NULL, Typed, collated, literal, size_of
+from ignitemap.embedded.sql.types import DATES, NUMBERS, SQL_NAMES, STRINGS, SqlType, higher
 from ignitemap.embedded.sql.values import java_length, text_of
 
 __all__ = ["compile_call", "higher_of"]
@@ -96,14 +96,15 @@ def finished(
     """The call as an expression, folded where all arguments are constants."""
     if text is None:
         text = f"{name}({', '.join(each.text for each in arguments)})"
+    precision, scale = size_of(*arguments) if sql_type is SqlType.DECIMAL and arguments else (-1, -1)
     typed = Typed(
         sql,
         sql_type,
         sql_type if value_type is None else value_type,
         text,
         cost=3 + sum(each.cost for each in arguments),
-        precision=max((each.precision for each in arguments), default=-1) if sql_type is SqlType.DECIMAL else -1,
-        scale=max((each.scale for each in arguments), default=-1) if sql_type is SqlType.DECIMAL else -1,
+        precision=precision,
+        scale=scale,
     )
     return compiler.fold(typed) if deterministic and all(each.constant for each in arguments) else typed
 
@@ -206,7 +207,7 @@ def absolute(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
         return NULL
     value_type = operand.value_type
     if value_type not in NUMBERS:
-        raise unsupported_feature(f"{value_type.name} SIGNUM")
+        raise unsupported_feature(f"{SQL_NAMES[value_type]} SIGNUM", late=not operand.constant)
 
     def run(value: Any) -> Any:
         if value is None:
@@ -223,7 +224,7 @@ def sign(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
     if operand is NULL:
         return NULL
     if operand.value_type not in NUMBERS:
-        raise unsupported_feature(f"{operand.value_type.name} SIGNUM")
+        raise unsupported_feature(f"{SQL_NAMES[operand.value_type]} SIGNUM", late=not operand.constant)
 
     def run(value: Any) -> int | None:
         if value is None:
@@ -266,7 +267,6 @@ def round_to(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
 
 
 def truncate(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
-    name = "TRUNCATE" if name == "TRUNCATE" else name
     operand = arguments[0]
     if NULL in arguments:
         return NULL
@@ -373,10 +373,31 @@ def constant_part(argument: Typed) -> str:
     return text_of(argument.value_type, argument.value)
 
 
+def wrong_part(
+    compiler: Compiler, name: str, arguments: Arguments, part: str, sql_type: SqlType, text: str | None = None
+) -> Typed | None:
+    """The call as it fails for every row, where there is no such part of a date.
+
+    Raises:
+        H2Error: H2 computes it before it runs the statement.
+    """
+    try:
+        moments.part_of(part)
+    except H2Error as error:
+        if all(each.constant for each in arguments):
+            raise
+        return finished(compiler, name, arguments, compiler.failing(error), sql_type, text=text)
+    return None
+
+
 def extract(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
     part, operand = constant_part(arguments[0]), arguments[1]
     if operand is NULL:
         return NULL
+    text = f"EXTRACT({part} FROM {operand.text})"
+    wrong = wrong_part(compiler, name, arguments, part, SqlType.INT, text)
+    if wrong is not None:
+        return wrong
     moment = as_moment(compiler, operand)
     sql_type = moment.value_type
     epoch = moments.part_of(part) == "EPOCH"
@@ -388,7 +409,6 @@ def extract(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
         return str(found) if epoch else found
 
     sql = compiler.call(f"extract_{moments.part_of(part)}_{sql_type.name}", run, moment.sql)
-    text = f"EXTRACT({part} FROM {operand.text})"
     value_type = SqlType.DECIMAL if epoch else SqlType.INT
     return finished(compiler, name, (operand,), sql, SqlType.INT, value_type, text=text)
 
@@ -405,6 +425,9 @@ def add_months(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
 def added(compiler: Compiler, name: str, arguments: Arguments, part: str, amount: Typed, operand: Typed) -> Typed:
     if amount is NULL or operand is NULL:
         return NULL
+    wrong = wrong_part(compiler, name, arguments, part, SqlType.TIMESTAMP)
+    if wrong is not None:
+        return wrong
     step = moments.part_of(part)
     moment = as_moment(compiler, operand)
     sql_type = moment.value_type
@@ -422,6 +445,9 @@ def date_diff(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
     part, first, second = constant_part(arguments[0]), arguments[1], arguments[2]
     if first is NULL or second is NULL:
         return NULL
+    wrong = wrong_part(compiler, name, arguments, part, SqlType.LONG)
+    if wrong is not None:
+        return wrong
     one, two = as_moment(compiler, first), as_moment(compiler, second)
     left, right = one.value_type, two.value_type
     step = moments.part_of(part)
@@ -439,6 +465,9 @@ def date_trunc(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
     part, operand = constant_part(arguments[0]), arguments[1]
     if operand is NULL:
         return NULL
+    wrong = wrong_part(compiler, name, arguments, part, SqlType.NULL)
+    if wrong is not None:
+        return wrong
     moment = as_moment(compiler, operand)
     sql_type = moment.value_type
 
@@ -547,7 +576,7 @@ def about_node(compiler: Compiler, name: str, arguments: Arguments) -> Typed:
     if name == "SCHEMA":
         value = compiler.schema
     elif name == "H2VERSION":
-        value = "1.4.197"
+        return literal(SqlType.STRING, "1.4.197", "'1.4.197'")
     elif name in {"USER", "CURRENT_USER"}:
         value, name = "", "USER"
     else:

@@ -1,6 +1,6 @@
 """Compiles queries: sources and joins, grouping, ordering, set operations; and the expressions that hold queries."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -51,8 +51,19 @@ from ignitemap.embedded.sql.syntax import (
     Wildcard,
     With,
 )
+from ignitemap.embedded.sql.system_columns import REFUSED_VIEWS
 from ignitemap.embedded.sql.system_views import system_view
-from ignitemap.embedded.sql.typed import NULL, Typed, quote_name, unenclosed
+from ignitemap.embedded.sql.tree import (
+    aggregates_in,
+    class_of,
+    has_aggregate,
+    holds_query,
+    is_node,
+    items_of,
+    parts_of,
+)
+from ignitemap.embedded.sql.two_steps import average_in_two_steps, check_two_steps, finds_one_partition, reduced
+from ignitemap.embedded.sql.typed import NULL, Typed, quote_name, size_of, unenclosed
 from ignitemap.embedded.sql.types import ADD_PROOF, SqlType, higher
 
 __all__ = ["Compiled", "OutputColumn", "compile_query", "table_scope"]
@@ -73,6 +84,7 @@ class OutputColumn:
     precision: int = -1
     scale: int = -1
     nullable: bool = True
+    affine: bool = False
 
 
 @attrs.frozen
@@ -86,6 +98,8 @@ class Compiled:
     compound: bool = False
     """Whether it can't be an operand of a set operation as it is."""
     text: str = ""
+    gathered: bool = False
+    """Whether a cluster has all its rows on one node before anything is done with them: what is around it runs there."""
 
 
 def compile_query(compiler: Compiler, parent: Scope | None, query: Query, *, named: bool = False) -> Compiled:
@@ -124,46 +138,14 @@ def compile_with(compiler: Compiler, parent: Scope | None, query: With, *, named
 # --- select -----------------------------------------------------------------------------------------------------------
 
 
-def parts_of(node: Any) -> Iterator[Any]:
-    """The expressions inside an expression, those of its subqueries not among them."""
-    for attribute in attrs.fields(class_of(node)):
-        yield from expressions_in(getattr(node, attribute.name))
-
-
-def expressions_in(value: Any) -> Iterator[Any]:
-    """The expressions that a field of an expression holds."""
-    if isinstance(value, tuple):
-        for item in items_of(value):
-            yield from expressions_in(item)
-    elif is_node(value) and not isinstance(value, QUERIES):
-        yield value
-
-
-def is_node(value: Any) -> bool:
-    """Whether it is a class of the tree."""
-    return attrs.has(class_of(value))
-
-
-def class_of(value: Any) -> Any:
-    """The class of a part of the tree."""
-    return value.__class__
-
-
-def items_of(value: Any) -> Any:
-    """The items of a tuple in the tree."""
-    return value
-
-
-def has_aggregate(node: Any) -> bool:
-    """Whether there is an aggregate in an expression."""
-    return isinstance(node, Aggregate) or any(has_aggregate(part) for part in parts_of(node))
-
-
 def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, named: bool) -> Compiled:
     scope = Scope(parent)
     if query.having is not None and not query.group:
         return having_without_group(compiler, parent, query, named=named)
+    outer, compiler.gathered = compiler.gathered, False
     source_text = compile_sources(compiler, scope, query.sources)
+    splits = compiler.split and parent is None and not compiler.gathered
+    compiler.gathered = outer
     items = expanded(scope, query.items)
     order = [resolved_order(item, items, scope) for item in query.order]
     where = None
@@ -172,6 +154,10 @@ def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, n
             text = aggregate_text(compiler, scope, query.where)
             raise H2Error(90054, f"Invalid use of aggregate function {text}", late=True)
         where = compile_condition(compiler, scope, query.where)
+    whole = [item.expression for item in items] + ([] if query.having is None else [query.having])
+    if splits:
+        scope.two_steps = not finds_one_partition(scope, query.where)
+        scope.distinct = any(each.distinct for part in whole for each in aggregates_in(part))
     grouping = (
         query.group is not None
         or query.having is not None
@@ -188,6 +174,8 @@ def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, n
         scope.aliases = {}
     compiled = [compile_item(compiler, scope, item.expression) for item in items]
     columns = tuple(output_column(item, typed) for item, typed in zip(items, compiled, strict=True))
+    if splits:
+        check_two_steps(whole)
     parts: list[str] = []
     for number, typed in enumerate(compiled):
         sql = compiler.checked(typed).sql if typed.items is None else row_refused()
@@ -213,6 +201,7 @@ def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, n
         single=grouping and not query.group,
         compound=bool(terms) or query.limit is not None or query.offset is not None,
         text=text,
+        gathered=not splits or grouping or query.distinct or query.limit is not None or query.offset is not None,
     )
 
 
@@ -233,18 +222,15 @@ def printed_again(compiler: Compiler, scope: Scope, expression: Expression) -> T
     That changes the types of constants: a DOUBLE is printed as a number that reads as a DECIMAL, a BIGINT as an INT.
     """
     typed = compile_expression(compiler, scope, expression)
-    if not compiler.derived or isinstance(expression, (Name, Literal, Parameter)) or holds_query(expression):
+    if not compiler.derived and not scope.two_steps:
+        return typed
+    if isinstance(expression, (Name, Parameter)) or holds_query(expression):
         return typed
     cursor = Cursor(tokenize(typed.text))
     cursor.selects = 1
     cursor.indexed = True
     again = read_expression(cursor)
     return typed if again == expression else compile_expression(compiler, scope, again)
-
-
-def holds_query(node: Any) -> bool:
-    """Whether there is a subquery in an expression."""
-    return isinstance(node, (Scalar, Exists, InQuery)) or any(holds_query(part) for part in parts_of(node))
 
 
 def row_refused() -> str:
@@ -269,7 +255,7 @@ def having_without_group(compiler: Compiler, parent: Scope | None, query: Select
     listed = ", ".join(f"c{number + 1}" for number in range(len(columns)))
     sql = f"SELECT {listed} FROM ({inner.sql}) WHERE {test.sql}{limit_sql(compiler, query.limit, query.offset)}"
     del named
-    return Compiled(sql, columns, compound=True)
+    return Compiled(sql, columns, compound=True, gathered=True)
 
 
 def unaliased(node: Any, aliases: Mapping[str, Expression]) -> Any:
@@ -301,6 +287,7 @@ def output_column(item: Item, typed: Typed) -> OutputColumn:
         typed.precision,
         typed.scale,
         typed.nullable,
+        typed.affine and typed.column is not None,
     )
 
 
@@ -462,9 +449,10 @@ def compile_aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Type
         raise H2Error(90054, f"Invalid use of aggregate function {aggregate_text(compiler, scope, node)}")
     scope.aggregating = True
     try:
-        return aggregate(compiler, scope, node)
+        found = aggregate(compiler, scope, node)
     finally:
         scope.aggregating = False
+    return reduced(compiler, found) if scope.two_steps and node.name in {"SUM", "MIN", "MAX"} else found
 
 
 def aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
@@ -512,12 +500,10 @@ def aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
         )
     if source is SqlType.BOOLEAN and node.name == "SUM":
         return Typed(f"SUM({distinct}{sql}){filtered}", SqlType.LONG, SqlType.LONG, text, cost=cost)
-    if source is SqlType.UNKNOWN:
-        source = operand.value_type
     if source not in ADD_PROOF:
         raise H2Error(90015, f'SUM or AVG on wrong data type for "{text}"')
     proof = ADD_PROOF[source]
-    scale = operand.scale if source is SqlType.DECIMAL else -1
+    precision, scale = size_of(operand) if proof is SqlType.DECIMAL else (-1, -1)
     converted = compiler.cast(operand, proof).sql
     if node.distinct and "COLLATE" in converted:
         converted += " COLLATE BINARY"
@@ -529,14 +515,17 @@ def aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
             total = compiler.environment.aggregate("sum_decimal", 1, SumOfDecimals) + argument
         else:
             total = compiler.environment.aggregate("sum_double", 1, SumOfDoubles) + argument
-        return Typed(f"{total}{filtered}", proof, proof, text, cost=cost, scale=scale)
+        return Typed(f"{total}{filtered}", proof, proof, text, cost=cost, precision=precision, scale=scale)
+    if scope.two_steps and not scope.distinct:
+        whole = Typed("", source, source, text, cost=cost, precision=precision, scale=scale)
+        return average_in_two_steps(compiler, whole, operand, filtered)
     if proof is SqlType.LONG:
         return Typed(f"(SUM{argument}{filtered} / COUNT{argument}{filtered})", source, source, text, cost=cost)
     if proof is SqlType.DECIMAL:
         average = compiler.environment.aggregate("avg_decimal", 1, AverageOfDecimals) + argument + filtered
         if source is SqlType.LONG:
             average = compiler.cast_sql(average, SqlType.DECIMAL, SqlType.LONG)
-        return Typed(average, source, source, text, cost=cost, scale=scale)
+        return Typed(average, source, source, text, cost=cost, precision=precision, scale=scale)
     average = compiler.environment.aggregate("avg_double", 1, AverageOfDoubles) + argument + filtered
     if source is SqlType.FLOAT:
         average = compiler.cast_sql(average, SqlType.DOUBLE, SqlType.FLOAT)
@@ -596,6 +585,8 @@ def add_tables(compiler: Compiler, scope: Scope, source: Source, texts: dict[int
     if isinstance(source, Join):
         add_tables(compiler, scope, source.left, texts)
         before = len(scope.tables)
+        if isinstance(source.right, Join):
+            raise SqlFailure("50000", "Unsupported query: a join in parentheses on the right of a join")
         add_tables(compiler, scope, source.right, texts)
         if source.natural:
             left, right = scope.tables[before - 1], scope.tables[before]
@@ -612,8 +603,6 @@ def source_sql(compiler: Compiler, scope: Scope, source: Source, texts: dict[int
         return texts[id(source)]
     left = source_sql(compiler, scope, source.left, texts)
     right = source_sql(compiler, scope, source.right, texts)
-    if isinstance(source.right, Join):
-        right = f"({right})"
     condition = ""
     if source.natural:
         table = next(each for each in scope.tables if each.tie and texts[id(source.right)].endswith(table_alias(each)))
@@ -665,6 +654,8 @@ def compile_range(compiler: Compiler, source: SystemRange) -> tuple[str, ScopeTa
     alias = compiler.alias()
     if rest:
         (step,) = rest
+        if step == "0":
+            raise H2Error(90142, "Step size must not be zero")
         inside = (
             f"(CASE WHEN {step} > 0 THEN n + {step} <= {last} WHEN {step} < 0 THEN n + {step} >= {last} ELSE 0 END)"
         )
@@ -692,6 +683,7 @@ def derived_table(
     compiler.derived += 1
     compiled = compile_query(compiler, scope.parent, query, named=True)
     compiler.derived -= 1
+    compiler.gathered = compiler.gathered or compiled.gathered
     alias = compiler.alias()
     if names is not None and len(names) != len(compiled.columns):
         raise H2Error(21002, "Column count does not match")
@@ -711,6 +703,7 @@ def derived_table(
             column.precision,
             column.scale,
             column.nullable,
+            affine=column.affine,
         )
     return f"({compiled.sql}) AS {alias}", ScopeTable(name or f"_{alias}", schema, columns)
 
@@ -748,7 +741,7 @@ def compile_table_name(compiler: Compiler, scope: Scope, source: TableName) -> t
         if index not in known:
             raise H2Error(42112, f'Index "{index}" not found')
     alias = compiler.alias()
-    sql, table_in_scope = table_scope(found, alias, source.alias)
+    sql, table_in_scope = table_scope(found, alias, source.alias, partitioned=compiler.catalog.partitioned(found.cache))
     return sql, renamed(table_in_scope, source.columns)
 
 
@@ -761,7 +754,9 @@ def find_table(compiler: Compiler, schema: str, source: TableName) -> "Table | V
             and schema not in {"SYS", "INFORMATION_SCHEMA"}
         ):
             raise H2Error(90079, f'Schema "{schema}" not found')
-        if schema == "INFORMATION_SCHEMA":
+        if schema == "INFORMATION_SCHEMA" and source.name == "VIEWS":  # H2 takes Ignite's views for its own
+            raise H2Error(50000, 'General error: "java.lang.ClassCastException"', late=True)
+        if schema == "INFORMATION_SCHEMA" and source.name in REFUSED_VIEWS:
             raise refused(f"the view INFORMATION_SCHEMA.{source.name}; use those of SYS")
         raise H2Error(42102, f'Table "{source.name}" not found')
     return found
@@ -771,12 +766,11 @@ def renamed(table: ScopeTable, names: Sequence[str] | None) -> ScopeTable:
     """The table with its columns under other names."""
     if names is None:
         return table
-    visible = [column for column in table.columns.values() if not column.hidden]
-    if len(names) != len(visible):
+    if len(names) != len(table.columns):  # with _KEY and _VAL, which come first
         raise H2Error(21002, "Column count does not match")
-    hidden = {name: column for name, column in table.columns.items() if column.hidden}
-    columns = {name: attrs.evolve(column, name=name) for name, column in zip(names, visible, strict=True)}
-    return attrs.evolve(table, columns={**columns, **hidden})
+    ordered = sorted(table.columns.values(), key=lambda column: not column.hidden)
+    columns = {name: attrs.evolve(column, name=name) for name, column in zip(names, ordered, strict=True)}
+    return attrs.evolve(table, columns=columns)
 
 
 def common_table(compiler: Compiler, scope: Scope, source: TableName, place: int) -> tuple[str, ScopeTable]:
@@ -792,8 +786,15 @@ def common_table(compiler: Compiler, scope: Scope, source: TableName, place: int
         compiler.common = outer
 
 
-def table_scope(table: Table, alias: str, name: str | None = None) -> tuple[str, ScopeTable]:
+def table_scope(
+    table: Table, alias: str, name: str | None = None, *, partitioned: bool = False
+) -> tuple[str, ScopeTable]:
     """A table of the catalog under a SQLite alias: its text, and its columns with _KEY and _VAL."""
+    affine = {"_KEY"}
+    if table.affinity is not None:
+        affine.add(table.affinity)
+    elif len(table.key_columns) == 1:
+        affine.add(table.key_columns[0].name)
     columns = {
         column.name: ScopeColumn(
             column.name,
@@ -805,6 +806,7 @@ def table_scope(table: Table, alias: str, name: str | None = None) -> tuple[str,
             column.precision,
             column.scale,
             not column.not_null,
+            affine=partitioned and column.name in affine,
         )
         for column in table.columns
     }
@@ -815,7 +817,16 @@ def table_scope(table: Table, alias: str, name: str | None = None) -> tuple[str,
     ):
         columns.setdefault(
             hidden,
-            ScopeColumn(hidden, f"{alias}.{store}", sql_type, sql_type, table.name, table.schema, hidden=True),
+            ScopeColumn(
+                hidden,
+                f"{alias}.{store}",
+                sql_type,
+                sql_type,
+                table.name,
+                table.schema,
+                hidden=True,
+                affine=partitioned and hidden == "_KEY",
+            ),
         )
     source = cache_table(table.cache)
     if table.several:
@@ -890,11 +901,18 @@ def compile_set_operation(compiler: Compiler, parent: Scope | None, query: SetOp
         terms.append(str(place + 1) + order_suffix(columns[place].value_type, "", item))
     if terms:
         sql += f" ORDER BY {', '.join(terms)}"
-    sql += limit_sql(compiler, query.limit, query.offset)
-    ended = bool(terms) or query.limit is not None or query.offset is not None
+    limit = limit_sql(compiler, query.limit, query.offset)
+    sql += limit
+    ended = bool(terms or limit)
     text = f"({left.text})\n{query.operator}\n({right.text})"
     del named
-    return Compiled(sql, tuple(columns), compound=ended, text=text)
+    return Compiled(
+        sql,
+        tuple(columns),
+        compound=ended,
+        text=text,
+        gathered=query.operator != "UNION ALL" or left.gathered or right.gathered or bool(limit),
+    )
 
 
 def operand_sql(compiler: Compiler, operand: Compiled, columns: Sequence[OutputColumn], *, first: bool) -> str:
@@ -922,7 +940,7 @@ def set_order_place(item: OrderItem, columns: Sequence[OutputColumn]) -> int:
         return int(expression.value) - 1
     if isinstance(expression, Name):
         for place, column in enumerate(columns):
-            if column.name == expression.column:
+            if column.name == expression.column and (expression.table is None or column.table is not None):
                 return place
         shown = expression.column if expression.table is None else f"{expression.table}.{expression.column}"
         raise H2Error(90068, f'Order by expression "{shown}" must be in the result list in this case')
@@ -943,7 +961,15 @@ def compile_scalar(compiler: Compiler, scope: Scope, node: Scalar) -> Typed:
         single = compiler.environment.aggregate("single", 1, Single)
         sql = f"(SELECT {single}(c1) FROM ({compiled.sql}))"
     sql_type = column.value_type if column.type is SqlType.UNKNOWN else column.type
-    return Typed(sql, sql_type, column.value_type, f"({compiled.text})", cost=1000)
+    return Typed(
+        sql,
+        sql_type,
+        column.value_type,
+        f"({compiled.text})",
+        cost=1000,
+        precision=column.precision,
+        scale=column.scale,
+    )
 
 
 def compile_exists(compiler: Compiler, scope: Scope, node: Exists) -> Typed:

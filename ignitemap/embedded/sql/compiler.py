@@ -32,9 +32,11 @@ class Compiler:
         "common",
         "derived",
         "environment",
+        "gathered",
         "parameters",
         "schema",
         "slots",
+        "split",
         "system_views",
     )
 
@@ -57,6 +59,10 @@ class Compiler:
         """The SYS and INFORMATION_SCHEMA views that must be filled before the statement runs."""
         self.derived = 0
         """How many queries in FROM are around this place."""
+        self.gathered = False
+        """Whether a table of the FROM that is being compiled is a query whose rows a cluster gathers first."""
+        self.split = False
+        """Whether a cluster would split the statement: it reads partitioned tables."""
 
     # --- names and slots ----------------------------------------------------------------------------------------------
 

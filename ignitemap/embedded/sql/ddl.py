@@ -123,8 +123,6 @@ def check_parameter(name: str, value: str | None) -> None:
     if name not in PARAMETERS:
         raise parsing(f"Unsupported parameter: {name}")
     if name in {"WRAP_KEY", "WRAP_VALUE", "ENCRYPTED"}:
-        if value is not None and value.lower() not in {"true", "false"}:
-            raise parsing(f"Wrong value of parameter {name}: {value}")
         if name == "ENCRYPTED" and (value is None or value.lower() == "true"):
             raise refused("ENCRYPTED tables; leave it out")
         return
@@ -208,7 +206,7 @@ class Definitions:
         given = options.values.get("AFFINITY_KEY")
         if given is None:
             return primary[0] if len(primary) == 1 and wrap_key else None
-        if given.startswith('"') and given.endswith('"') and len(given) > 2:
+        if given.startswith("'") and given.endswith("'") and len(given) > 2:
             found = given[1:-1] if given[1:-1] in names else None
         else:
             matches = [name for name in names if name.upper() == given.upper()]
@@ -358,6 +356,8 @@ class Definitions:
 
     def known_schema(self, schema: str, statement: str) -> str:
         """The schema, which must exist."""
+        if schema == "SYS":
+            raise unsupported("DDL statements are not supported on SYS schema")
         if schema not in self.catalog.schemas:
             raise parse_failure(H2Error(90079, f'Schema "{schema}" not found'), statement)
         return schema
@@ -431,6 +431,8 @@ class Definitions:
         dropped: set[str] = set()
         for name in node.columns:
             column = table.by_name.get(name)
+            if name == "_KEY" and column is None:
+                raise SqlFailure("50000", 'Cannot drop column "_KEY" because it represents an entire cache key')
             if column is None:
                 if node.column_if_exists:
                     continue

@@ -271,12 +271,14 @@ class InsertPlan:
         return found
 
 
-def target_table(compiler: Compiler, target: Target) -> Table:
+def target_table(compiler: Compiler, target: Target, statement: str) -> Table:
     """The table that a statement writes to."""
     schema = compiler.schema if target.schema is None else target.schema
     found = compiler.catalog.find(schema, target.name)
     if isinstance(found, View):
-        raise SqlFailure("50000", f"Operation not supported for view '{target.name}'")
+        if statement == "MERGE":
+            raise H2Error(42112, 'Index "PRIMARY_KEY_" not found')
+        raise parsing("Failed to determine target table" + (" for UPDATE" if statement == "UPDATE" else ""))
     if found is None:
         if schema not in compiler.catalog.schemas:
             if schema in {"SYS", "INFORMATION_SCHEMA"}:
@@ -317,16 +319,20 @@ def check_insert(table: Table, names: Sequence[str], node: Insert) -> None:
         )
     if not keys:
         raise SqlFailure("50000", "Failed to prepare update plan.")
+    if KEY in keys and len(keys) > 1:
+        raise parsing(f"Columns _KEY and {table.key_field} both refer to entire cache key object.")
     if node.rows is not None and any(isinstance(value, Default) for row in node.rows for value in row):
         raise unsupported(f"Explicit DEFAULT values are unsupported for {'MERGE' if node.merge else 'INSERT'}.")
 
 
 def compile_insert(compiler: Compiler, node: Insert) -> InsertPlan:
     """Compile INSERT or MERGE."""
-    table = target_table(compiler, node.table)
+    table = target_table(compiler, node.table, "MERGE" if node.merge else "INSERT")
     names = insert_columns(table, node.columns)
     if node.keys is not None:
         insert_columns(table, node.keys)
+    if node.merge and node.columns is None:  # to H2 all the columns are those of the object tables too: _KEY and _VAL
+        raise H2Error(21002, "Column count does not match")
     if node.query is not None:
         compiled = compile_query(compiler, None, node.query, named=True)
         if len(compiled.columns) != len(names):
@@ -408,7 +414,7 @@ def target_scope(compiler: Compiler, table: Table, target: Target) -> tuple[str,
 
 def compile_update(compiler: Compiler, node: Update) -> UpdatePlan:
     """Compile UPDATE."""
-    table = target_table(compiler, node.table)
+    table = target_table(compiler, node.table, "UPDATE")
     source, scope, alias = target_scope(compiler, table, node.table)
     names: list[str] = []
     compiled: list[Typed] = []
@@ -470,7 +476,9 @@ class DeletePlan:
         """DELETE ... WHERE key = ?: a key of another type is not found, on a cluster too."""
         value = cell.value if cell.slot is None else work.arguments[cell.slot][1]
         if value is None:
-            return 0
+            raise SqlFailure(
+                "50000", "class org.apache.ignite.IgniteCheckedException: Ouch! Argument cannot be null: key"
+            )
         wanted = self.table.key_sql_type
         if cell.type is not wanted and WIRE[cell.type] != WIRE[wanted]:
             log.warning(
@@ -486,10 +494,10 @@ class DeletePlan:
 
 def compile_delete(compiler: Compiler, node: Delete) -> DeletePlan:
     """Compile DELETE."""
-    table = target_table(compiler, node.table)
+    table = target_table(compiler, node.table, "DELETE")
     source, scope, alias = target_scope(compiler, table, node.table)
     where = None if node.where is None else compile_condition(compiler, scope, node.where)
-    fast = None if node.limit is not None else fast_key(compiler, scope, table, node.where)
+    fast = fast_key(compiler, scope, table, node.where)  # whatever LIMIT says
     key = f'{alias}."$k"'
     if fast is not None:
         return DeletePlan(table, f"SELECT {key} FROM {source} WHERE {key} = ?1", fast)

@@ -7,12 +7,12 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import attrs
 
 from ignitemap.embedded.sql import moments
-from ignitemap.embedded.sql.catalog import PUBLIC, Catalog, cache_table
+from ignitemap.embedded.sql.catalog import PUBLIC, Catalog, Table, cache_table
 from ignitemap.embedded.sql.compile_expressions import compile_expression
 from ignitemap.embedded.sql.compile_queries import OutputColumn, compile_query
 from ignitemap.embedded.sql.compiler import Compiler
@@ -28,7 +28,7 @@ from ignitemap.embedded.sql.dml import (
 )
 from ignitemap.embedded.sql.entries import shape_of
 from ignitemap.embedded.sql.environment import Environment
-from ignitemap.embedded.sql.errors import H2Error, parse_failure, run_failure
+from ignitemap.embedded.sql.errors import H2Error, parse_failure, refused, run_failure
 from ignitemap.embedded.sql.explain import readable
 from ignitemap.embedded.sql.index_queries import index_entries
 from ignitemap.embedded.sql.marshal import Marshal, marshaller, unmarshal
@@ -48,6 +48,7 @@ from ignitemap.embedded.sql.statements import ParsedStatement, parse
 from ignitemap.embedded.sql.syntax import (
     QUERIES,
     AddColumns,
+    Analyze,
     CreateIndex,
     CreateTable,
     CreateView,
@@ -59,10 +60,11 @@ from ignitemap.embedded.sql.syntax import (
     Explain,
     Expression,
     Insert,
-    Nothing,
+    Kill,
     Update,
 )
 from ignitemap.embedded.sql.system_views import SystemView, fill
+from ignitemap.embedded.sql.two_steps import reads_partitioned
 from ignitemap.embedded.sql.typed import Slot, quote_name
 from ignitemap.embedded.sql.types import JAVA, WIRE, SqlType
 from ignitemap.protocol.cache_config import CacheConfig, IndexType, QueryEntity, QueryField, QueryIndex
@@ -76,6 +78,7 @@ PROGRESS_STEPS: Final = 1000
 OLDEST_SQLITE: Final = (3, 30, 0)
 """The first version with NULLS FIRST and FILTER."""
 
+CONNECTIONS: Final = ("CLIENT_CONNECTIONS", "CONNECTION_ID")
 UPDATED: Final = (ColumnInfo("UPDATED", WIRE[SqlType.LONG], JAVA[SqlType.LONG], nullable=False),)
 marshal_long: Final = marshaller(SqlType.LONG)
 
@@ -89,6 +92,8 @@ class QueryPlan:
     columns: tuple[ColumnInfo, ...]
     marshals: tuple[Marshal, ...]
     views: tuple[SystemView, ...]
+    split: bool
+    """Whether a cluster would split it: then it does not count the arguments."""
 
 
 @attrs.frozen
@@ -120,7 +125,7 @@ class Engine:
         self.caches: Final = caches
         self.system: Final = system
         self.environment: Final = Environment(connection)
-        self.catalog: Final = Catalog(connection)
+        self.catalog: Final = Catalog(connection, caches.partitioned)
         self.definitions: Final = Definitions(self.catalog, caches, types.known, self._backfill)
         self._parsed: OrderedDict[str, ParsedStatement] = OrderedDict()
         self._plans: OrderedDict[tuple[Any, ...], QueryPlan | WritePlan] = OrderedDict()
@@ -257,7 +262,10 @@ class Engine:
         if statement_type == StatementType.UPDATE and is_query:
             raise SqlFailure("42000", "Given statement type does not match that declared by JDBC driver")
         schema = self._schema(schema, cache)
-        if isinstance(node, Nothing):
+        if isinstance(node, Analyze):
+            self._analyze(node, schema)
+        if isinstance(node, Kill):
+            self._kill(node)
             return updated(0)
         if not isinstance(node, (*QUERIES, Explain, Insert, Update, Delete)):
             self._define(node, schema, statement)
@@ -276,6 +284,12 @@ class Engine:
         if isinstance(node, Explain):
             return self._explain(ParsedStatement(node.statement, parsed.parameters), statement, schema, values)
         plan = self._plan(parsed, statement, schema, [sql_type for sql_type, _ in values])
+        if isinstance(plan, QueryPlan) and not plan.split and 0 < parsed.parameters < len(arguments):
+            raise SqlFailure(
+                "50000",
+                "class org.apache.ignite.IgniteCheckedException: Failed to bind parameter"
+                f" [idx={parsed.parameters + 1}, expected={parsed.parameters}]",
+            )
         for view in plan.views:
             fill(self.environment, self.catalog, self.system, view)
         if timeout is not None:
@@ -293,6 +307,37 @@ class Engine:
         finally:
             if timeout is not None:
                 self._set_deadline(None)
+
+    def _analyze(self, node: Analyze, schema: str) -> NoReturn:
+        for given, name in node.tables:
+            if not isinstance(self.catalog.find(given or schema, name), Table):
+                raise SqlFailure("42000", f"Table doesn't exist [schema={given or schema}, table={name}]")
+        raise refused("ANALYZE; run it on a cluster")
+
+    def _kill(self, node: Kill) -> None:
+        """KILL of what is not there, in the words of a real node; nothing that is there can be killed in this way."""
+        nodes = () if self.system is None else self.system.rows("NODES") or ()
+        known = any(str(each.get("NODE_ID")) == node.words[0].lower() for each in nodes)
+        match node.kind, node.words:
+            case "QUERY", (owner, number):
+                if known:  # statements run one after another: there is none beside this one
+                    raise SqlFailure(
+                        "50000", f"Query with provided ID doesn't exist [nodeId={owner.lower()}, qryId={number}]"
+                    )
+                raise SqlFailure(
+                    "50000", f"Failed to cancel query, node is not alive [nodeId={owner.lower()}, qryId={number}]"
+                )
+            case "CONTINUOUS", _ if not known:
+                raise SqlFailure("50000", "Cluster group is empty.")
+            case ("CONTINUOUS" | "SCAN", _) if known:
+                raise refused(f"KILL {node.kind}; close the query in its client")
+            case "TRANSACTION" | "CLIENT", (name,):
+                view, column = ("TRANSACTIONS", "XID") if node.kind == "TRANSACTION" else CONNECTIONS
+                rows = () if self.system is None else self.system.rows(view) or ()
+                if any(str(row.get(column)) == name for row in rows):
+                    raise refused(f"KILL {node.kind}; end it in its client")
+            case _:
+                pass  # services, tasks, queries of other nodes: there are none
 
     def _schema(self, schema: str | None, cache: int | None) -> str:
         if schema is not None:
@@ -337,6 +382,7 @@ class Engine:
     def _compile(self, parsed: ParsedStatement, schema: str, types: Sequence[SqlType]) -> QueryPlan | WritePlan:
         compiler = Compiler(self.environment, self.catalog, schema, types)
         node = parsed.statement
+        compiler.split = reads_partitioned(self.catalog, schema, node)
         if isinstance(node, (Insert, Update, Delete)):
             plan: InsertPlan | UpdatePlan | DeletePlan
             if isinstance(node, Insert):
@@ -354,6 +400,7 @@ class Engine:
             tuple(column_info(column) for column in compiled.columns),
             tuple(marshaller(column.value_type) for column in compiled.columns),
             tuple(compiler.system_views.values()),
+            compiler.split,
         )
 
     def _select(self, plan: QueryPlan, values: Sequence[tuple[SqlType, Any]]) -> Result:

@@ -77,9 +77,9 @@ def in_quotes(value: object) -> str:
     return '"' + str(value).replace('"', '""') + '"'
 
 
-def unsupported_feature(message: str) -> H2Error:
+def unsupported_feature(message: str, *, late: bool = False) -> H2Error:
     """H2 does not support it."""
-    return H2Error(50100, f'Feature not supported: "{message}"')
+    return H2Error(50100, f'Feature not supported: "{message}"', late=late)
 
 
 def column_not_found(name: str) -> H2Error:

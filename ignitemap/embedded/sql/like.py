@@ -14,21 +14,24 @@ ALIKE: Final = frozenset((*map(chr, range(0xD800, 0xE000)), "\ufffd", "\ufffe", 
 """GLOB takes these characters for one another."""
 
 
-def read_pattern(pattern: str) -> list[tuple[str, bool]] | None:
-    """A pattern as (character, whether it is a wildcard); None where its escapes are wrong."""
+def read_pattern(pattern: str, escape: str = "\\", *, loose: bool = False) -> list[tuple[str, bool]] | None:
+    """A pattern as (character, whether it is a wildcard); None where its escapes are wrong.
+
+    With ``loose`` any character may be escaped, in a pattern without wildcards: H2 makes ``=`` of those first.
+    """
     out: list[tuple[str, bool]] = []
     at = 0
     while at < len(pattern):
         char = pattern[at]
-        if char == "\\":
+        if char == escape:
             at += 1
-            if at >= len(pattern) or pattern[at] not in "\\%_":
+            if at >= len(pattern) or (pattern[at] not in f"{escape}%_" and not loose):
                 return None
             out.append((pattern[at], False))
         else:
             out.append((char, char in "%_"))
         at += 1
-    return out
+    return None if loose and any(wild for _, wild in out) else out
 
 
 def glob_of(pattern: str | None) -> str | None:
@@ -55,9 +58,9 @@ def units(text: str) -> str:
     return "".join(map(chr, struct.unpack(f"<{len(data) // 2}H", data)))
 
 
-def like(value: str | None, pattern: str | None) -> int | None:
+def like(value: str | None, pattern: str | None, escape: str = "\\") -> int | None:
     """LIKE."""
-    return matches(value, pattern, "")
+    return matches(value, pattern, "", escape)
 
 
 def like_without_case(value: str | None, pattern: str | None) -> int | None:
@@ -65,11 +68,11 @@ def like_without_case(value: str | None, pattern: str | None) -> int | None:
     return matches(value, pattern, "i")
 
 
-def matches(value: str | None, pattern: str | None, flags: str) -> int | None:
+def matches(value: str | None, pattern: str | None, flags: str, escape: str = "\\") -> int | None:
     """Whether a text is of a pattern."""
     if value is None or pattern is None:
         return None
-    parts = read_pattern(units(pattern))
+    parts = read_pattern(units(pattern), escape)
     if parts is None:
         return None
     regex = "".join((".*" if char == "%" else ".") if wild else escaped(char) for char, wild in parts)

@@ -356,8 +356,8 @@ def week_of_year(ordinal: int) -> int:
     day = date.fromordinal(ordinal)
     first = date(day.year, 1, 1).toordinal()
     base = first - first % 7
-    if day.month == 12 and day.day > 25 and day.year < 9999:
-        following = date(day.year + 1, 1, 1).toordinal()
+    if day.month == 12 and day.day > 25:
+        following = date(day.year, 12, 31).toordinal() + 1
         if ordinal >= following - following % 7:
             return 1
     return (ordinal - base) // 7 + 1

@@ -794,7 +794,7 @@ def read_with(cursor: Cursor) -> Query:
         return With(tuple(tables), read_query(cursor))
     for word in ("INSERT", "UPDATE", "MERGE", "DELETE"):
         if cursor.read_if(word):
-            raise unsupported("WITH statement supports only SELECT (query) in this context")
+            raise refused(f"WITH before {word}; use a subquery")
     raise cursor.failure(
         "WITH statement supports only SELECT, CREATE TABLE, INSERT, UPDATE, MERGE or DELETE statements"
     )
@@ -1042,7 +1042,7 @@ def read_named_source(cursor: Cursor) -> Source:
             return read_table_function(cursor, name)
         else:
             if name in FUNCTION_NAMES:
-                raise refused(f"the function {name} as a table")
+                raise H2Error(90000, f'Function "{name}" must return a result set')
             raise H2Error(90022, f'Function "{name}" not found')
     elif name == "DUAL" and schema is None:
         one = Literal(SqlType.LONG, 1)

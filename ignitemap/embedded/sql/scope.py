@@ -28,6 +28,8 @@ class ScopeColumn:
     nullable: bool = True
     hidden: bool = False
     """Not part of ``*``: _KEY, _VAL, and what a natural join has on both sides."""
+    affine: bool = False
+    """Whether its value says in which partition a row is."""
 
 
 @attrs.frozen
@@ -44,7 +46,7 @@ class ScopeTable:
 class Scope:
     """The tables of one query. ``parent`` is the scope around it."""
 
-    __slots__ = ("aggregating", "aliases", "group_columns", "grouped", "parent", "tables")
+    __slots__ = ("aggregating", "aliases", "distinct", "group_columns", "grouped", "parent", "tables", "two_steps")
 
     def __init__(self, parent: "Scope | None" = None) -> None:
         self.parent: Final = parent
@@ -57,6 +59,10 @@ class Scope:
         """Whether the inside of an aggregate, or a grouped expression, is being compiled."""
         self.aliases: Mapping[str, Expression] = {}
         """The aliases of the select list, where they may be used (HAVING)."""
+        self.two_steps = False
+        """Whether a cluster computes the aggregates in two steps, see ``two_steps``."""
+        self.distinct = False
+        """Whether there is an aggregate of DISTINCT values: then a cluster computes all of them in the second step."""
 
     def find(self, name: Name) -> "tuple[ScopeColumn, Scope]":
         """The column that a name means, and the scope that has it.
@@ -104,4 +110,5 @@ def column_typed(column: ScopeColumn, text: str) -> Typed:
         precision=column.precision,
         scale=column.scale,
         nullable=column.nullable,
+        affine=column.affine,
     )

@@ -127,6 +127,10 @@ class Caches(Protocol):
         """The name of a cache that the engine knows."""
         ...
 
+    def partitioned(self, cache: int) -> bool:
+        """Whether the entries of a cache are spread over the nodes, and not replicated on all of them."""
+        ...
+
 
 class Types(Protocol):
     """The node's binary types: DML makes objects, and reading a column needs the schema of an object."""

@@ -26,6 +26,7 @@ from ignitemap.embedded.sql.parser import (
 from ignitemap.embedded.sql.seam import SqlFailure
 from ignitemap.embedded.sql.syntax import (
     AddColumns,
+    Analyze,
     ColumnDefinition,
     CreateIndex,
     CreateTable,
@@ -39,7 +40,7 @@ from ignitemap.embedded.sql.syntax import (
     Explain,
     Expression,
     Insert,
-    Nothing,
+    Kill,
     Query,
     Statement,
     Target,
@@ -50,6 +51,7 @@ from ignitemap.embedded.sql.types import SqlType, TypeSpec
 
 __all__ = ["ParsedStatement", "parse"]
 
+ENGINE_HINT: Final = re.compile(r"/\*\s*\+.*?\bQUERY_ENGINE\s*\(\s*'(\w+)'", re.IGNORECASE)
 NATIVE: Final = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|SHOW|HELP|GRANT|REVOKE)\b", re.IGNORECASE)
 """Commands that Ignite's own parser knows and refuses."""
 
@@ -73,8 +75,14 @@ def parse(text: str) -> ParsedStatement:
         word = " ".join(native[1].upper().split()[:1])
         shown = text.strip().rstrip(";")
         raise unsupported(f'Failed to parse SQL statement "[*]{shown}": {word} command is not supported')
+    engine = ENGINE_HINT.search(text)
+    if engine is not None:
+        raise SqlFailure("50000", f"Query engines not configured, but specified engine: {engine[1]}")
     try:
         source = tokenize(text)
+        first = source.tokens[0]
+        if first.kind == Kind.END or (first.text == ";" and not first.quoted and source.tokens[1].kind == Kind.END):
+            raise SqlFailure("50000", f'Failed to parse SQL statement "[*]{text}": Invalid SQL query.')
         try:
             cursor = Cursor(source)
             statement = read_statement(cursor)
@@ -96,8 +104,8 @@ def parse(text: str) -> ParsedStatement:
 def read_statement(cursor: Cursor) -> Statement:
     """The statement, up to what ends it."""
     token = cursor.token
-    if token.kind == Kind.END or (token.text == ";" and not token.quoted):
-        return Nothing()
+    if token.text == ";" and not token.quoted:
+        raise unsupported("Multiple statements queries are not supported.")
     if token.kind == Kind.SYMBOL and token.text == "(":
         return read_query(cursor)
     if token.kind == Kind.PARAMETER:
@@ -269,8 +277,10 @@ def read_delete(cursor: Cursor) -> Statement:
     target = read_target(cursor)
     where = read_expression(cursor) if cursor.read_if("WHERE") else None
     if cursor.read_if("LIMIT"):
-        second = read_term(cursor)
-        limit = second if limit is None else limit
+        if limit is not None:
+            cursor.advance()
+            raise cursor.failure()
+        limit = read_term(cursor)
     return Delete(target, where, limit)
 
 
@@ -306,7 +316,9 @@ def read_create(cursor: Cursor) -> Statement:
         cursor.read("REPLACE")
     force = cursor.read_if("FORCE")
     if cursor.read_if("VIEW"):
-        return read_create_view(cursor, replace=replace and not force)
+        if force:
+            raise not_supported(cursor)
+        return read_create_view(cursor, replace=replace)
     for word in OTHER_OBJECTS:
         if cursor.read_if(word):
             if word == "USER":
@@ -387,10 +399,8 @@ def read_create_table(cursor: Cursor) -> Statement:
             if not read_if_more(cursor, trailing=True):
                 break
     parameters: list[str] = []
-    if cursor.read_if("COMMENT"):
-        cursor.advance()
-    if cursor.read_if("ENGINE"):
-        raise not_supported(cursor)
+    if cursor.read_if("ENGINE"):  # read and ignored, as Ignite does
+        cursor.read_name()
     if cursor.read_if("WITH"):
         while True:
             parameters.append(cursor.read_name())
@@ -538,6 +548,7 @@ def read_create_index(cursor: Cursor) -> Statement:
         modified = unique or hashed
         if not (modified and not cursor.is_next("INDEX")):
             cursor.read("INDEX")
+    start = cursor.at
     if_not_exists = read_if_not_exists(cursor)
     schema = name = None
     if not cursor.is_next("ON"):
@@ -560,8 +571,27 @@ def read_create_index(cursor: Cursor) -> Statement:
             break
     if modified:
         raise unsupported("Only SPATIAL modifier is supported for CREATE INDEX")
-    inline_size = read_index_options(cursor)
+    words = cursor.tokens[start : cursor.at]
+    named = [word for word in words if word.kind == Kind.NAME and not word.quoted and word.text not in INDEX_WORDS]
+    if not any(word.text in KEYWORDS for word in named):  # with those only H2 reads it, which knows no options
+        inline_size = read_index_options(cursor)
+    else:
+        inline_size = None
     return CreateIndex(name, schema, table, table_schema, if_not_exists, tuple(columns), inline_size)
+
+
+INDEX_WORDS: Final = frozenset(("ASC", "DESC", "IF"))
+WORDS: Final = """
+ALLOW_OVERWRITE ALTER ANALYZE AS ASC BATCH_SIZE BEGIN BIGINT BIT BOOL BOOLEAN CASCADE CHAR CHARACTER CHARSET CLIENT
+COMMIT COMPUTE CONTINUOUS COPY CREATE DATE DATETIME DEC DECIMAL DELIMITER DESC DOUBLE DROP FLOAT FLOAT4 FLOAT8
+FLUSH_FREQUENCY FORMAT FULLTEXT GRANT HASH HELP IF INDEX INLINE_SIZE INT INT2 INT4 INT8 INTEGER INTO KEY KILL LOGGING
+LONGVARCHAR MEDIUMINT NCHAR NOLOGGING NULLSTRING NUMBER NUMERIC NVARCHAR NVARCHAR2 OFF ORDERED PARALLEL PASSWORD
+PER_NODE_BUFFER_SIZE PER_NODE_PARALLEL_OPERATIONS PRECISION QUERY REAL REFRESH RESTRICT REVOKE ROLLBACK SCAN SERVICE
+SET SHOW SIGNED SMALLDATETIME SMALLINT SPATIAL START STREAMING TABLE TIME TIMESTAMP TINYINT TRANSACTION TRIM USER
+UUID VARCHAR VARCHAR2 VARCHAR_CASESENSITIVE VIEW WORK YEAR
+"""
+KEYWORDS: Final = frozenset(WORDS.split())
+"""Names that Ignite's own parser does not take without quotes. H2 does, so that this shows with INLINE_SIZE only."""
 
 
 def read_index_options(cursor: Cursor) -> int | None:
@@ -610,6 +640,8 @@ def read_drop(cursor: Cursor) -> Statement:
         return DropIndex(name, schema, read_if_exists(cursor, if_exists))
     if cursor.read_if("USER"):
         raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+    if cursor.read_if("STATISTICS"):
+        raise no_statistics(cursor)
     for word in ("SEQUENCE", "CONSTANT", "TRIGGER"):
         if cursor.read_if(word):
             raise not_supported(cursor)
@@ -697,8 +729,65 @@ def read_set(cursor: Cursor) -> NoReturn:
     raise not_supported(cursor)
 
 
-def read_analyze(cursor: Cursor) -> NoReturn:
-    raise refused("ANALYZE; run it on a cluster")
+def read_tables(cursor: Cursor) -> list[tuple[str | None, str]]:
+    """The tables of a statement about statistics, each perhaps with some of its columns."""
+    tables: list[tuple[str | None, str]] = []
+    while True:
+        tables.append(read_schema_and_name(cursor))
+        if cursor.read_if("("):
+            read_names(cursor, trailing=False)
+        if not cursor.read_if(","):
+            return tables
+
+
+def read_analyze(cursor: Cursor) -> Statement:
+    if cursor.token.kind == Kind.END:
+        raise not_supported(cursor)
+    return Analyze(tuple(read_tables(cursor)))
+
+
+def no_statistics(cursor: Cursor) -> SqlFailure:
+    """ANALYZE is refused: there are no statistics that could be refreshed or dropped."""
+    schema, name = read_tables(cursor)[0]
+    return SqlFailure("42000", f"Statistic doesn't exist for [schema={schema or 'PUBLIC'}, obj={name}]")
+
+
+def read_refresh(cursor: Cursor) -> NoReturn:
+    if cursor.read_if("STATISTICS"):
+        raise no_statistics(cursor)
+    raise syntax_error(cursor.source.shown, cursor.tokens[0].end)
+
+
+def read_kill(cursor: Cursor) -> Statement:
+    """KILL, which Ignite's own parser knows; what that can't read goes to H2, which does not know the word."""
+    at = cursor.tokens[0].end
+    for kind, pattern in KILLS.items():
+        if cursor.read_if(kind):
+            cursor.read_if("ASYNC")
+            words: list[str] = []
+            while cursor.token.kind == Kind.VALUE:
+                token = cursor.advance()
+                words.append(f"'{token.value}'" if token.type is SqlType.STRING else str(token.value))
+            found = pattern.fullmatch(" ".join(words))
+            if found is None and cursor.read_if("ALL") and kind == "CLIENT":
+                raise refused("KILL CLIENT ALL; close the connections on the clients' side")
+            if found is None or not (cursor.token.kind == Kind.END or cursor.token.text == ";"):
+                break
+            return Kill(kind, found.groups())
+    raise syntax_error(cursor.source.shown, at)
+
+
+ID: Final = "([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+KILLS: Final = {
+    "QUERY": re.compile(rf"'{ID}_(\d+)'"),
+    "TRANSACTION": re.compile("'(.*)'"),
+    "COMPUTE": re.compile(rf"'{ID}-\d+'"),
+    "SERVICE": re.compile("'(.*)'"),
+    "SCAN": re.compile(rf"'{ID}' '(.*)' (\d+)"),
+    "CONTINUOUS": re.compile(rf"'{ID}' '{ID}'"),
+    "CLIENT": re.compile(r"(\d+)"),
+}
+"""What may be killed, and how it is named."""
 
 
 Read = Callable[[Cursor], Statement] | None
@@ -717,9 +806,10 @@ STATEMENTS: Final[dict[str, tuple[tuple[str, Read], ...]]] = {
     "E": (("EXPLAIN", read_explain), ("EXECUTE", None)),
     "F": (("FROM", None),),
     "I": (("INSERT", read_insert),),
+    "K": (("KILL", read_kill),),
     "M": (("MERGE", read_merge),),
     "P": (("PREPARE", None),),
-    "R": (("RUNSCRIPT", None), ("RELEASE", None), ("REPLACE", None)),
+    "R": (("REFRESH", read_refresh), ("RUNSCRIPT", None), ("RELEASE", None), ("REPLACE", None)),
     "S": (
         ("SELECT", None),
         ("SET", read_set),

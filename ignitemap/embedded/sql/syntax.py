@@ -505,13 +505,23 @@ class DropView:
 
 
 @attrs.frozen
-class Nothing:
-    """An empty statement."""
+class Analyze:
+    """ANALYZE of tables: (schema, name)."""
+
+    tables: tuple[tuple[str | None, str], ...]
+
+
+@attrs.frozen
+class Kill:
+    """KILL: of what kind, and what names it."""
+
+    kind: str
+    words: tuple[str, ...]
 
 
 Definition: TypeAlias = (
     CreateTable | DropTable | CreateIndex | DropIndex | AddColumns | DropColumns | CreateView | DropView
 )
-Statement: TypeAlias = Query | Insert | Update | Delete | Explain | Definition | Nothing
+Statement: TypeAlias = Query | Insert | Update | Delete | Explain | Definition | Analyze | Kill
 
 QUERIES: Final = (Select, SetOperation, Values, With)

@@ -5,7 +5,9 @@ A column is ``NAME`` for VARCHAR or ``NAME:TYPE``; before them stands what SYS.V
 
 from typing import Final
 
-__all__ = ["INFORMATION_VIEWS", "SYS_VIEWS"]
+from ignitemap.embedded.sql.types import SqlType
+
+__all__ = ["INFORMATION_VIEWS", "OTHER_CLASSES", "PRIMITIVES", "REFUSED_VIEWS", "SYS_VIEWS"]
 
 SYS_VIEWS: Final = {
     "BASELINE_NODES": (
@@ -194,7 +196,7 @@ SYS_VIEWS: Final = {
     ),
     "SQL_QUERIES": (
         "Running SQL queries.",
-        """QUERY_ID SQL ORIGIN_NODE_ID:UUID START_TIME DURATION:LONG INITIATOR_ID LOCAL:BOOLEAN SCHEMA_NAME
+        """QUERY_ID SQL ORIGIN_NODE_ID:UUID START_TIME:TIMESTAMP DURATION:LONG INITIATOR_ID LOCAL:BOOLEAN SCHEMA_NAME
         SUBJECT_ID:UUID""",
     ),
     "SQL_QUERIES_HISTORY": (
@@ -259,6 +261,46 @@ SYS_VIEWS: Final = {
 }
 """The schema SYS."""
 
+PRIMITIVES: Final = {
+    SqlType.BOOLEAN: "boolean",
+    SqlType.BYTE: "byte",
+    SqlType.INT: "int",
+    SqlType.LONG: "long",
+    SqlType.FLOAT: "float",
+    SqlType.DOUBLE: "double",
+}
+"""Java's types of the columns that are never NULL."""
+
+OTHER_CLASSES: Final = {
+    (view, column): java
+    for java, places in {
+        "java.lang.Class": "SERVICES.NODE_FILTER SERVICES.SERVICE_CLASS TABLE_COLUMNS.TYPE",
+        "java.lang.Integer": "INDEXES.INLINE_SIZE SNAPSHOT.INCREMENT_INDEX STATISTICS_CONFIGURATION.MANUAL_SIZE",
+        "java.lang.Long": """SNAPSHOT.SNAPSHOT_RECORD_SEGMENT SNAPSHOT.SNAPSHOT_TIME
+            STATISTICS_CONFIGURATION.MANUAL_DISTINCT STATISTICS_CONFIGURATION.MANUAL_NULLS
+            STATISTICS_CONFIGURATION.MANUAL_TOTAL""",
+        "java.net.InetSocketAddress": "CLIENT_CONNECTIONS.LOCAL_ADDRESS CLIENT_CONNECTIONS.REMOTE_ADDRESS",
+        "java.util.Date": """NODE_METRICS.JVM_START_TIME NODE_METRICS.LAST_UPDATE_TIME NODE_METRICS.NODE_START_TIME
+            PAGES_TIMESTAMP_HISTOGRAM.INTERVAL_END PAGES_TIMESTAMP_HISTOGRAM.INTERVAL_START SQL_QUERIES.START_TIME
+            SQL_QUERIES_HISTORY.LAST_START_TIME""",
+        "java.util.Map": "SERVICES.TOPOLOGY_SNAPSHOT",
+        "org.apache.ignite.cache.CacheAtomicityMode": "CACHES.ATOMICITY_MODE CACHE_GROUPS.ATOMICITY_MODE",
+        "org.apache.ignite.cache.CacheMode": "CACHES.CACHE_MODE CACHE_GROUPS.CACHE_MODE",
+        "org.apache.ignite.cache.CacheRebalanceMode": "CACHES.REBALANCE_MODE CACHE_GROUPS.REBALANCE_MODE",
+        "org.apache.ignite.cache.CacheWriteSynchronizationMode": "CACHES.WRITE_SYNCHRONIZATION_MODE",
+        "org.apache.ignite.cache.PartitionLossPolicy": "CACHES.PARTITION_LOSS_POLICY CACHE_GROUPS.PARTITION_LOSS_POLICY",
+        "org.apache.ignite.internal.processors.cache.CacheType": "CACHES.CACHE_TYPE",
+        "org.apache.ignite.lang.IgniteUuid": """DS_QUEUES.ID DS_SETS.ID JOBS.ID JOBS.SESSION_ID SERVICES.SERVICE_ID
+            TASKS.ID TASKS.JOB_ID TASKS.SESSION_ID TRANSACTIONS.XID""",
+        "org.apache.ignite.spi.systemview.view.ComputeJobView$ComputeJobState": "JOBS.STATE",
+        "org.apache.ignite.transactions.TransactionConcurrency": "TRANSACTIONS.CONCURRENCY",
+        "org.apache.ignite.transactions.TransactionIsolation": "TRANSACTIONS.ISOLATION",
+        "org.apache.ignite.transactions.TransactionState": "TRANSACTIONS.STATE",
+    }.items()
+    for view, _, column in (place.partition(".") for place in places.split())
+}
+"""What SYS.VIEW_COLUMNS says of columns whose Java class the SQL type does not tell."""
+
 INFORMATION_VIEWS: Final = {
     "TABLES": (
         "",
@@ -295,3 +337,11 @@ INFORMATION_VIEWS: Final = {
     ),
 }
 """The views of INFORMATION_SCHEMA that the embedded node has."""
+
+OTHERS: Final = """
+COLLATIONS COLUMN_PRIVILEGES CONSTANTS CROSS_REFERENCES DOMAINS FUNCTION_ALIASES FUNCTION_COLUMNS HELP IN_DOUBT
+KEY_COLUMN_USAGE LOCKS QUERY_STATISTICS REFERENTIAL_CONSTRAINTS RIGHTS ROLES SEQUENCES SESSIONS SESSION_STATE SETTINGS
+SYNONYMS TABLE_CONSTRAINTS TABLE_PRIVILEGES TABLE_TYPES TRIGGERS TYPE_INFO USERS
+"""
+REFUSED_VIEWS: Final = frozenset(OTHERS.split())
+"""The views of H2's INFORMATION_SCHEMA that the embedded node does not have."""

@@ -12,10 +12,11 @@ from ignitemap.embedded.sql.catalog import PUBLIC, Catalog, Column, Table
 from ignitemap.embedded.sql.environment import Environment
 from ignitemap.embedded.sql.errors import refused
 from ignitemap.embedded.sql.seam import SystemRows
-from ignitemap.embedded.sql.system_columns import INFORMATION_VIEWS, SYS_VIEWS
+from ignitemap.embedded.sql.system_columns import INFORMATION_VIEWS, OTHER_CLASSES, PRIMITIVES, SYS_VIEWS
 from ignitemap.embedded.sql.typed import quote_name
 from ignitemap.embedded.sql.types import JAVA, SQL_NAMES, SqlType
 from ignitemap.embedded.sql.values import stored_uuid, text_of
+from ignitemap.protocol.hashing import string_hash
 
 __all__ = ["SystemView", "fill", "system_view"]
 
@@ -81,7 +82,7 @@ def view_rows(catalog: Catalog, system: SystemRows | None, view: SystemView) -> 
     """The rows of a view: of the catalog, or of the node."""
     own = OWN.get((view.schema, view.name))
     if own is not None:
-        return own(catalog)
+        return grouped(own(catalog), system) if (view.schema, view.name) in GROUPED else own(catalog)
     if (view.schema, view.name) == ("INFORMATION_SCHEMA", "CONSTRAINTS"):
         return ()
     found = system.rows(view.name) if view.schema == "SYS" and system is not None else None
@@ -90,14 +91,24 @@ def view_rows(catalog: Catalog, system: SystemRows | None, view: SystemView) -> 
     return found
 
 
+GROUPED: Final = frozenset((("SYS", "TABLES"), ("SYS", "INDEXES")))
+
+
+def grouped(rows: Iterable[Row], system: SystemRows | None) -> Iterator[Row]:
+    """Rows about caches with the groups of these, which the node knows."""
+    caches = None if system is None else system.rows("CACHES")
+    groups = {each["CACHE_NAME"]: each.get("CACHE_GROUP_NAME") for each in caches or ()}
+    for row in rows:
+        group = groups.get(row["CACHE_NAME"]) or row["CACHE_NAME"]
+        yield {**row, "CACHE_GROUP_NAME": group, "CACHE_GROUP_ID": string_hash(str(group))}
+
+
 # --- SYS --------------------------------------------------------------------------------------------------------------
 
 
 def cache_facts(table: Table) -> dict[str, Any]:
     return {
-        "CACHE_GROUP_ID": table.cache,
-        "CACHE_GROUP_NAME": table.cache_name,
-        "CACHE_ID": table.cache,
+        "CACHE_ID": string_hash(table.cache_name),
         "CACHE_NAME": table.cache_name,
         "SCHEMA_NAME": table.schema,
         "TABLE_NAME": table.name,
@@ -118,7 +129,12 @@ def tables(catalog: Catalog) -> Iterator[Row]:
 
 
 def default_text(column: Column) -> str | None:
-    return None if column.default is None else text_of(column.type, column.default)
+    if column.default is None:
+        return None
+    text = text_of(column.type, column.default)
+    if column.type is SqlType.BOOLEAN:
+        return text.lower()
+    return f"{text}.0" if column.type is SqlType.TIMESTAMP and "." not in text else text
 
 
 def table_columns(catalog: Catalog) -> Iterator[Row]:
@@ -246,14 +262,15 @@ def view_columns(catalog: Catalog) -> Iterator[Row]:
         found = system_view("SYS", name)
         assert found is not None
         for column, sql_type in found.columns:
+            java = OTHER_CLASSES.get((name, column))
             yield {
                 "COLUMN_NAME": column,
                 "VIEW_NAME": name,
                 "SCHEMA_NAME": "SYS",
-                "NULLABLE": True,
+                "NULLABLE": java is not None or sql_type not in PRIMITIVES,
                 "PRECISION": -1,
                 "SCALE": -1,
-                "TYPE": JAVA[sql_type],
+                "TYPE": java or PRIMITIVES.get(sql_type) or JAVA[sql_type],
             }
 
 
@@ -369,26 +386,38 @@ def schemata(catalog: Catalog) -> Iterator[Row]:
 
 def information_indexes(catalog: Catalog) -> Iterator[Row]:
     for table in catalog.tables():
-        for index in table.indexes:
-            for number, (name, descending) in enumerate(index.columns):
+        own = [row for row in indexes(catalog) if row["TABLE_NAME"] == table.name]
+        affinity = [table.affinity] if table.affinity is not None and table.affinity != table.key_field else []
+        hashed: Row = {
+            "INDEX_NAME": "_key_PK_hash",
+            "COLUMNS": listed([(name, False) for name in ("_KEY", *affinity)]),
+            "IS_PK": True,
+        }
+        for row in (*own, hashed):
+            kind = "PRIMARY KEY" if row["IS_PK"] else "INDEX"
+            if row["INDEX_NAME"] == "_key_PK_hash":
+                kind = "PRIMARY KEY HASH"
+            for number, part in enumerate(row["COLUMNS"].split(", ")):
+                name, _, direction = part.rpartition(" ")
                 yield {
                     "TABLE_CATALOG": "IGNITE",
                     "TABLE_SCHEMA": table.schema,
                     "TABLE_NAME": table.name,
-                    "NON_UNIQUE": True,
-                    "INDEX_NAME": index.name,
+                    "NON_UNIQUE": not row["IS_PK"],
+                    "INDEX_NAME": row["INDEX_NAME"],
                     "ORDINAL_POSITION": number + 1,
-                    "COLUMN_NAME": name,
+                    "COLUMN_NAME": name.strip('"'),
                     "CARDINALITY": 0,
-                    "PRIMARY_KEY": False,
-                    "INDEX_TYPE_NAME": "INDEX",
+                    "PRIMARY_KEY": row["IS_PK"],
+                    "INDEX_TYPE_NAME": kind,
                     "IS_GENERATED": False,
                     "INDEX_TYPE": 3,
-                    "ASC_OR_DESC": "D" if descending else "A",
+                    "ASC_OR_DESC": direction[0],
                     "PAGES": 0,
                     "FILTER_CONDITION": "",
                     "REMARKS": "",
-                    "SORT_TYPE": int(descending),
+                    "SORT_TYPE": int(direction == "DESC"),
+                    "AFFINITY": False,
                 }
 
 

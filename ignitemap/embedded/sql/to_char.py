@@ -165,10 +165,8 @@ def parse_oracle_date(text: str, mask: str = "DD MON YYYY") -> str:
             afternoon = text[at : at + 2].upper() == "PM"
             at += 2
             continue
-        if not part[0].isalpha():
-            if text[at : at + len(part)] != part.strip('"'):
-                raise failure
-            at += len(part)
+        if not part[0].isalpha():  # any other separator will do
+            at += len(part.strip('"'))
             continue
         if word in {"DAY", "DY", "Q", "D", "DDD"}:
             raise refused(f'the date mask "{mask}"; use YYYY MM DD HH24 HH MI SS FF MON MONTH')
@@ -194,12 +192,10 @@ def parse_oracle_date(text: str, mask: str = "DD MON YYYY") -> str:
             second = number
         else:
             nanos = int((found[0] + "000000000")[:9])
-    if at != len(text):
-        raise failure
     if afternoon is not None:
         hour = hour % 12 + (12 if afternoon else 0)
     try:
         ordinal = date(int(year), month, day).toordinal()
     except ValueError:
-        raise failure from None
+        raise refused(f'days that no calendar has, like "{text}"; check them in Python') from None
     return moments.timestamp_value(ordinal, ((hour * 60 + minute) * 60 + second) * moments.NANOS + nanos)

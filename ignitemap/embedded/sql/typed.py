@@ -1,13 +1,43 @@
 """What compiling an expression gives: its SQLite text, its Ignite types, and the text under which H2 knows it."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 
 from ignitemap.embedded.sql.types import SqlType
 
-__all__ = ["FALSE", "NULL", "TRUE", "Slot", "Typed", "collated", "literal", "literal_sql", "quote_name", "unenclosed"]
+__all__ = [
+    "ANY_SCALE",
+    "FALSE",
+    "NULL",
+    "TRUE",
+    "Slot",
+    "Typed",
+    "collated",
+    "literal",
+    "literal_sql",
+    "quote_name",
+    "size_of",
+    "unenclosed",
+]
+
+ANY_SCALE: Final = 32767
+"""The scale of a DECIMAL that was declared without one: values keep theirs."""
+SIZES: Final = {
+    SqlType.UNKNOWN: (0, 0),
+    SqlType.NULL: (0, 0),
+    SqlType.BOOLEAN: (1, 0),
+    SqlType.BYTE: (3, 0),
+    SqlType.SHORT: (5, 0),
+    SqlType.INT: (10, 0),
+    SqlType.LONG: (19, 0),
+    SqlType.FLOAT: (7, 0),
+    SqlType.DOUBLE: (17, 0),
+    SqlType.DECIMAL: (65535, ANY_SCALE),
+}
+"""Precision and scale of what has none of its own."""
 
 
 @attrs.frozen
@@ -40,6 +70,8 @@ class Typed:
     """An integer that may be out of its type's range: SQLite counts in 64 bits."""
     items: "tuple[Typed, ...] | None" = None
     """The values of a row ``(a, b)``."""
+    affine: bool = False
+    """Whether this is a column of a partitioned table whose value says in which partition a row is."""
 
     @property
     def late(self) -> SqlType:
@@ -83,7 +115,22 @@ def literal(sql_type: SqlType, value: Any, text: str) -> Typed:
     """A constant."""
     if value is None:
         return Typed("NULL", SqlType.NULL, SqlType.NULL, text, constant=True)
-    return Typed(literal_sql(value), sql_type, sql_type, text, constant=True, value=value)
+    precision = scale = -1
+    if sql_type is SqlType.DECIMAL:
+        _, digits, exponent = Decimal(value).as_tuple()
+        precision, scale = len(digits), -int(exponent)
+    return Typed(
+        literal_sql(value), sql_type, sql_type, text, constant=True, value=value, precision=precision, scale=scale
+    )
+
+
+def size_of(*operands: Typed) -> tuple[int, int]:
+    """The precision and scale that H2 takes the result of an operation on numbers to have: the largest of each."""
+    sizes = [
+        (each.precision, max(each.scale, 0)) if each.precision > 0 else SIZES.get(each.type, (65535, 0))
+        for each in operands
+    ]
+    return max(precision for precision, _ in sizes), max(scale for _, scale in sizes)
 
 
 def collated(sql: str, sql_type: SqlType, *others: str) -> str:

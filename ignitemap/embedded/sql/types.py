@@ -19,6 +19,7 @@ __all__ = [
     "BY_NAME",
     "DATES",
     "EXACT",
+    "FRACTIONS",
     "INTEGERS",
     "JAVA",
     "NUMBERS",
@@ -60,6 +61,7 @@ class SqlType(IntEnum):
 INTEGERS: Final = frozenset((SqlType.BYTE, SqlType.SHORT, SqlType.INT, SqlType.LONG))
 EXACT: Final = INTEGERS | {SqlType.DECIMAL}
 NUMBERS: Final = EXACT | {SqlType.FLOAT, SqlType.DOUBLE}
+FRACTIONS: Final = NUMBERS - INTEGERS
 DATES: Final = frozenset((SqlType.TIME, SqlType.DATE, SqlType.TIMESTAMP))
 STRINGS: Final = frozenset((SqlType.STRING, SqlType.CHAR, SqlType.ILIKE))
 
@@ -196,7 +198,7 @@ class TypeSpec:
 
     def sql(self) -> str:
         """The type as H2 prints it."""
-        if self.precision is None:
+        if self.precision is None or self.type in DATES:
             return "DECIMAL(65535, 32767)" if self.type is SqlType.DECIMAL else self.name
         if self.scale is None or self.type is not SqlType.DECIMAL:
             return f"{self.name}({self.precision})"

@@ -35,6 +35,7 @@ __all__ = [
 Converter = Callable[[Any], Any]
 
 SIGNS: Final = 1 << 127 | 1 << 63
+HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 TRUE_WORDS: Final = frozenset(("true", "t", "yes", "y"))
 FALSE_WORDS: Final = frozenset(("false", "f", "no", "n"))
 LONG_LOW, LONG_HIGH = RANGES[SqlType.LONG]
@@ -266,7 +267,7 @@ def to_bytes(source: SqlType, value: Any) -> bytes:
     """A value as BINARY."""
     if source in STRINGS:
         return moments.hex_bytes(value.strip())
-    if source is SqlType.OBJECT:
+    if source in {SqlType.BYTES, SqlType.OBJECT}:
         return bytes(value)
     if source is SqlType.UUID:
         return uuid_of(value).bytes
@@ -279,16 +280,26 @@ def to_bytes(source: SqlType, value: Any) -> bytes:
 def to_uuid(source: SqlType, value: Any) -> str:
     """A value as UUID."""
     if source in STRINGS:
-        try:
-            return stored_uuid(uuid.UUID(value.replace(" ", "")))
-        except ValueError:
-            raise conversion_failed(value) from None
-    if source is SqlType.BYTES:
-        data = bytes(value)
-        if len(data) < 16:
-            raise conversion_failed(data.hex())
-        return stored_uuid(uuid.UUID(bytes=data[:16]))
+        return uuid_of_digits(value)
+    if source is SqlType.BYTES or source in INTEGERS:
+        data = to_bytes(source, value)
+        return uuid_of_digits(data.hex()) if len(data) < 16 else stored_uuid(uuid.UUID(bytes=data[:16]))
     raise conversion_failed(text_of(source, value))
+
+
+def uuid_of_digits(text: str) -> str:
+    """The UUID of hex digits: 16 of them are the high half, those before or behind are in the low one."""
+    high = low = 0
+    count = 0
+    for char in text:
+        if char in HEX_DIGITS:
+            low = (low << 4 | int(char, 16)) & 0xFFFF_FFFF_FFFF_FFFF
+            count += 1
+            if count == 16:
+                high, low = low, 0
+        elif char != "-" and char > " ":
+            raise conversion_failed(text)
+    return stored_uuid(uuid.UUID(int=high << 64 | low))
 
 
 def convert(source: SqlType, target: SqlType, value: Any) -> Any:

@@ -1,12 +1,11 @@
 """Captures what a real Apache Ignite 2.17.0 node answers: `python -m tests.embedded.judges.capture_pairs`.
 
 Frames go over a plain socket and are kept as bytes; nothing of them is decoded but their heads. Writes
-pairs_2_17_0.json beside this file. The node must be fresh, since it is asked for the names of all its caches.
+pairs_2_17_0.json beside this file. The nodes are fresh, since one is asked for the names of all its caches.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import socket
@@ -14,8 +13,9 @@ from pathlib import Path
 from struct import pack, unpack_from
 from typing import Any, Final
 
-from ignitemap.protocol.operations import CachePartitions, SetGetOrCreate
-from tests.embedded.judges.conversations import SET_ID, conversations, encoded, write_handshake
+from ignitemap.local import cluster
+from ignitemap.protocol.operations import CacheNodePartitions, CachePartitions, SetGetOrCreate
+from tests.embedded.judges.conversations import SET_ID, conversations, encoded, passwords, write_handshake
 
 PAIRS: Final = Path(__file__).with_name("pairs_2_17_0.json")
 
@@ -87,10 +87,30 @@ def converse(host: str, port: int, conversation: dict[str, Any]) -> tuple[bytes,
                 answer = answer.replace(own, placeholder)
             elif pair["operation"] == CachePartitions.code:
                 answer = answer[12:]  # behind the version of the topology
+            elif pair["operation"] == CacheNodePartitions.code and status == 0:
+                answer = answer[:4] + answer[8:]  # without the port of the node
             answers.append((status, answer))
         return welcome, answers
     finally:
         line.close()
+
+
+def shake_hands(host: str, port: int, handshake: str) -> bytes:
+    """The answer to a handshake alone."""
+    line = Line(host, port)
+    try:
+        return line.exchange(bytes.fromhex(handshake))
+    finally:
+        line.close()
+
+
+def capture_passwords(host: str, port: int) -> list[dict[str, Any]]:
+    """What a node that asks for a password says to handshakes."""
+    said = [(name, shake.version, write_handshake(shake).hex()) for name, shake in passwords()]
+    return [
+        {"name": name, "version": version, "handshake": data, "answer": shake_hands(host, port, data).hex()}
+        for name, version, data in said
+    ]
 
 
 def capture(host: str, port: int) -> dict[str, Any]:
@@ -113,19 +133,13 @@ def capture(host: str, port: int) -> dict[str, Any]:
 
 
 async def main() -> None:
-    """Capture from the node at --address, or from one of our own."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--address", help="host:port of a fresh 2.17.0 node")
-    address = parser.parse_args().address
-    if address:
-        host, _, port = address.rpartition(":")
-        found = capture(host, int(port))
-    else:
-        from ignitemap.local import cluster
-
-        async with cluster(nodes=1) as running:
-            host, _, port = running.addresses[0].rpartition(":")
-            found = await asyncio.to_thread(capture, host, int(port))
+    """Capture from two nodes of our own: one, and one that asks for a password."""
+    async with cluster(nodes=1) as running:
+        host, _, port = running.addresses[0].rpartition(":")
+        found = await asyncio.to_thread(capture, host, int(port))
+    async with cluster(nodes=1, auth=True) as running:
+        host, _, port = running.addresses[0].rpartition(":")
+        found["passwords"] = await asyncio.to_thread(capture_passwords, host, int(port))
     PAIRS.write_text(json.dumps(found, indent=0) + "\n")
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from struct import pack
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
+
+import attrs
 
 from ignitemap.protocol.cache_config import (
     CacheAtomicityMode,
@@ -22,13 +24,15 @@ from ignitemap.protocol.cache_config import (
 )
 from ignitemap.protocol.codecs import UNTYPED, Hinted
 from ignitemap.protocol.codegen import compile_operation
-from ignitemap.protocol.handshake import Handshake, write_handshake
+from ignitemap.protocol.handshake import Credentials, Handshake, write_handshake
 from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.message import CacheRef, ExpiryPolicy, Request
 from ignitemap.protocol.operations import (
+    SERVER_NODES,
     STREAMER_ALLOW_OVERWRITE,
     STREAMER_CLOSE,
     STREAMER_FLUSH,
+    WITH_ATTRIBUTE,
     AtomicLongCreate,
     AtomicLongExists,
     AtomicLongRemove,
@@ -58,6 +62,7 @@ from ignitemap.protocol.operations import (
     CacheGetOrCreateWithName,
     CacheGetSize,
     CacheLocalPeek,
+    CacheNodePartitions,
     CachePartitions,
     CachePut,
     CachePutAll,
@@ -170,6 +175,22 @@ def conversations() -> Iterator[Conversation]:
             [(f"{name}: CacheGetNames", message)] if (1, 0, 0) <= version <= (1, 7, 0) else [],
         )
     yield "handshake without features", Handshake(features=frozenset()), [("without features: names", (1050, b""))]
+
+
+def passwords() -> Iterator[tuple[str, Handshake]]:
+    """Handshakes with a node that asks for a password: that of its only user, `ignite`, is `ignite`."""
+    for version in [(1, minor, 0) for minor in range(8)] + [(1, 8, 0)]:
+        for user, password in (
+            ("ignite", "ignite"),
+            ("ignite", "wrong"),
+            ("ignite", ""),
+            ("nobody", "ignite"),
+            ("IGNITE", "ignite"),
+            ("", ""),
+        ):
+            name = "password {2}.{3}.{4}: {0} {1}".format(user, password, *version)
+            yield name, Handshake(version, credentials=Credentials(user, password))
+        yield "password {}.{}.{}: none".format(*version), Handshake(version)
 
 
 def _name(conversation: str, number: int, message: Message) -> str:
@@ -309,6 +330,20 @@ def caches() -> list[Message]:
         CacheDestroy(0),
         CacheGetNames(),
         CachePartitions(False, [ABSENT.cache_id]),
+        *(
+            create(attrs.evolve(cast(Any, CacheConfig(name="pairs refused")), **{number: wrong}))
+            for create in (CacheCreateWithConfiguration, CacheGetOrCreateWithConfiguration)
+            for number, wrong in (
+                ("rebalance_batch_size", 0),
+                ("rebalance_batches_prefetch", 0),
+                ("rebalance_timeout", -1),
+                ("rebalance_throttle", -1),
+            )
+        ),
+        CacheCreateWithConfiguration(CacheConfig(name="pairs few", backups=-1)),
+        CacheNodePartitions(CacheRef(string_hash("pairs few"))),
+        CacheNodePartitions(ABSENT),
+        CacheDestroy(string_hash("pairs few")),
     ]
 
 
@@ -497,6 +532,18 @@ def cluster() -> list[Message]:
         ClusterGroupGetNodeInfo([]),
         ClusterGroupGetNodeInfo([UUID(int=1)]),
         ClusterGroupGetNodeEndpoints(2**40, -1),
+        *(
+            ClusterGroupGetNodeIds(2**40 if passes else -1, node_filters)
+            for passes, node_filters in (
+                (True, [(WITH_ATTRIBUTE, "org.apache.ignite.build.ver", "2.17.0")]),
+                (True, [(WITH_ATTRIBUTE, "org.apache.ignite.build.ver", None), (SERVER_NODES, True)]),
+                (False, [(WITH_ATTRIBUTE, "org.apache.ignite.build.ver", "2.16.0")]),
+                (False, [(WITH_ATTRIBUTE, "nowhere", None)]),
+                (False, [(SERVER_NODES, True), (WITH_ATTRIBUTE, "nowhere", "")]),
+                (False, [(WITH_ATTRIBUTE, None, None)]),
+                (False, [(SERVER_NODES, False)]),
+            )
+        ),
     ]
 
 
@@ -583,4 +630,4 @@ def streamers() -> list[Message]:
     ]
 
 
-__all__ = ["Conversation", "conversations", "encoded", "write_handshake"]
+__all__ = ["Conversation", "conversations", "encoded", "passwords", "write_handshake"]

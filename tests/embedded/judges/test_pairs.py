@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from typing import Any, Final
 
 import pytest
 
 from ignitemap.embedded import Node
+from ignitemap.embedded.users import Users
 from ignitemap.protocol.message import OPERATIONS
-from tests.embedded.judges.capture_pairs import PAIRS, converse
-from tests.embedded.judges.conversations import conversations, encoded, write_handshake
+from tests.embedded.judges.capture_pairs import PAIRS, converse, shake_hands
+from tests.embedded.judges.conversations import conversations, encoded, passwords, write_handshake
 
-RECORDED: Final[list[dict[str, Any]]] = json.loads(PAIRS.read_text("utf-8"))["conversations"]
+_FILE: Final = json.loads(PAIRS.read_text("utf-8"))
+RECORDED: Final[list[dict[str, Any]]] = _FILE["conversations"]
+PASSWORDS: Final[list[dict[str, Any]]] = _FILE["passwords"]
 NODE_ID: Final = 16
 """The last bytes of an answer to a handshake, since protocol 1.4."""
 
@@ -23,7 +27,6 @@ DIFFERENCES: Final[dict[str, str]] = {
     "handshake 0.9.0": "a real node hangs up; the embedded one says which version it takes",
     "scans 23: QueryIndex": "the words only: the embedded node leaves out the description of the query",
     "cluster 5: CacheCreateWithName": "the words only: one text for all that a read-only cluster refuses",
-    "sql 17: QuerySqlFields": "MAX of a DECIMAL(10, 2) loses the column's scale",
 }
 
 
@@ -55,6 +58,18 @@ async def test_the_answers_are_those_of_a_real_node(recorded: dict[str, Any]) ->
     assert not stale, "listed, and no longer different"
 
 
+async def test_passwords() -> None:
+    """A node with a user answers handshakes with and without his password with the bytes of a real one."""
+    async with Node(users={"ignite": "ignite"}) as node:
+        node.users = Users({"ignite": "ignite"}, clock=itertools.count(0, 60).__next__)  # a minute for each failure
+        told: list[str] = []
+        for each in PASSWORDS:
+            answer = await asyncio.to_thread(shake_hands, "127.0.0.1", node.port, each["handshake"])
+            if without_id(answer.hex(), each["version"]) != without_id(each["answer"], each["version"]):
+                told.append(f"{each['name']}\n  real:     {bytes.fromhex(each['answer'])!r}\n  embedded: {answer!r}")
+    assert not told, "\n".join(told)
+
+
 def test_what_is_recorded() -> None:
     """At least 300 pairs are recorded, of every operation of the table and of what the conversations say today."""
     pairs = [pair for each in RECORDED for pair in each["pairs"]]
@@ -72,4 +87,7 @@ def test_what_is_recorded() -> None:
             [(pair["name"], pair["operation"], bytes.fromhex(pair["request"])) for pair in each["pairs"]],
         )
         for each in RECORDED
+    ]
+    assert [(each["name"], each["handshake"]) for each in PASSWORDS] == [
+        (name, write_handshake(shake).hex()) for name, shake in passwords()
     ]

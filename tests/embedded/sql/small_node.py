@@ -1,8 +1,9 @@
 """The least of a node that the SQL engine needs: entries in SQLite, types in memory, no locks, no events."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from ignitemap.embedded.sql.engine import Engine
 from ignitemap.embedded.sql.seam import Action, Change, SqlFailure
@@ -10,6 +11,8 @@ from ignitemap.protocol.binary_type import BinaryType, KnownTypes
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.hashing import string_hash
 from tests.embedded.sql.typed import encode_argument, read_cell
+
+NODE_ID = UUID(int=1)
 
 
 class SmallNode:
@@ -20,6 +23,7 @@ class SmallNode:
         self.known = KnownTypes()
         self.names: dict[int, str] = {}
         self.atomicity: dict[int, str] = {}
+        self.replicated: set[int] = set()
         self.events: list[tuple[int, Change]] = []
         self.engine = Engine(self.connection, types=self, writer=self, caches=self, system=self)
 
@@ -62,6 +66,8 @@ class SmallNode:
         assert config.name is not None
         cache = self.make_table(config.name)
         self.atomicity[cache] = "ATOMIC" if config.atomicity is None else config.atomicity.name
+        if template.upper() == "REPLICATED":
+            self.replicated.add(cache)
         return cache
 
     def destroy(self, cache: int) -> None:
@@ -73,7 +79,11 @@ class SmallNode:
         """The name of a cache."""
         return self.names[cache]
 
-    def rows(self, view: str) -> Iterable[Mapping[str, object]] | None:
+    def partitioned(self, cache: int) -> bool:
+        """Whether a cache's entries are spread over the nodes."""
+        return cache not in self.replicated
+
+    def rows(self, view: str) -> list[dict[str, object]] | None:
         """Some of the node's views."""
         if view == "CACHES":
             return [
@@ -82,13 +92,17 @@ class SmallNode:
                     "CACHE_ID": cache,
                     "CACHE_TYPE": "USER",
                     "CACHE_MODE": "REPLICATED",
-                    "ATOMICITY_MODE": self.atomicity[cache],
+                    "ATOMICITY_MODE": self.atomicity.get(cache, "ATOMIC"),
                     "BACKUPS": 2**31 - 1,
                 }
                 for cache, name in self.names.items()
             ]
         if view == "NODES":
-            return [{"NODE_ORDER": 1, "IS_CLIENT": False, "IS_LOCAL": True}]
+            return [{"NODE_ID": NODE_ID, "NODE_ORDER": 1, "IS_CLIENT": False, "IS_LOCAL": True}]
+        if view == "TRANSACTIONS":
+            return [{"XID": "5", "STATE": "ACTIVE"}]
+        if view == "CLIENT_CONNECTIONS":
+            return [{"CONNECTION_ID": 7}]
         if view == "BASELINE_NODES":
             return [{"CONSISTENT_ID": "small", "ONLINE": True}]
         return None

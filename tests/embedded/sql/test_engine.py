@@ -385,9 +385,65 @@ def test_what_is_refused_is_refused_by_name(node: SmallNode) -> None:
         "SELECT * FROM SYS.METRICS", "SELECT FORMATDATETIME(NOW(), 'G')", "SELECT TO_CHAR(1, 'RN')", "SELECT ENCRYPT('a', X'00', X'00')",
         "SELECT TIMESTAMP WITH TIME ZONE '2024-01-01 00:00:00+01'", "MERGE INTO t USING u ON (1 = 1) WHEN MATCHED THEN UPDATE SET a = 1",
         "CREATE SPATIAL INDEX i ON t (a)", "SELECT 1 FROM DUAL ORDER BY ?", "SELECT (1, 2) < (1, 3)",
+        "SELECT 1 = ANY(?)", "SELECT a[1] FROM t", "SELECT 1 && 2", "SELECT INTERSECTS(1, 2)", "SELECT 1 WHERE INTERSECTS (1, 2)",
+        "SELECT TO_CHAR(DATE '2024-01-01', 'WW')", "SELECT TO_CHAR(DATE '2024-01-01')", "SELECT TO_CHAR(1, '9', 'x')",
+        "SELECT TO_DATE('01 2024', 'DDD YYYY')", "SELECT TO_DATE('2024-02-30', 'YYYY-MM-DD')",
+        "SELECT FORMATDATETIME(NOW(), 'yyyy', 'en')", "SELECT PARSEDATETIME('2024', 'yyyy', 'en')",
+        "SELECT DATEADD(?, 1, DATE '2024-01-01')", "SELECT TIME '10:00:00' * 2", "SELECT CAST('2024-01-01' AS TIMESTAMP WITH TIME ZONE)",
+        "SELECT 1 LIMIT 1 SAMPLE_SIZE 5", "WITH x AS (SELECT 1) DELETE FROM t", "UPDATE t SET (a, b) = (1, 2)", "EXPLAIN ANALYZE SELECT 1",
+        "KILL CLIENT ALL", "SELECT CAST((1, 2) AS VARCHAR)", "SELECT MAX((1, 2))", "SELECT (1, 2) = (1, 2, 3)",
+        "CREATE TABLE n (id INT PRIMARY KEY, a INT) WITH \"encrypted=true\"",
     ):  # fmt: skip
         arguments = [["INT", 1]] * sql.count("?")
         assert node.ask(sql, arguments).get("error", "").startswith("0A000: The embedded node does not support"), sql
+
+
+def test_kill_finds_what_is_there(node: SmallNode) -> None:
+    """KILL of another node's query, or of what does not exist, is answered; what a client has is left to that client."""
+    own = node.rows("NODES")[0]["NODE_ID"]
+    stranger = "6fa749ee-7cf8-4635-be10-36a1c75267a7"
+    for statement, error in (
+        (f"KILL QUERY '{own}_7'", "50000: Query with provided ID doesn't exist"),
+        (f"KILL QUERY '{stranger}_7'", "50000: Failed to cancel query, node is not alive"),
+        (f"KILL CONTINUOUS '{own}' '{stranger}'", "0A000: The embedded node does not support KILL CONTINUOUS"),
+        (f"KILL SCAN '{own}' 'c' 1", "0A000: The embedded node does not support KILL SCAN"),
+        ("KILL TRANSACTION '5'", "0A000: The embedded node does not support KILL TRANSACTION"),
+        ("KILL CLIENT 7", "0A000: The embedded node does not support KILL CLIENT"),
+    ):
+        assert node.ask(statement)["error"].startswith(error), statement
+    for statement in ("KILL TRANSACTION '6'", "KILL CLIENT 8", f"KILL SCAN '{stranger}' 'c' 1"):
+        assert rows(node, statement) == [[0]]
+
+
+def test_a_table_of_a_query_entity_is_not_dropped_by_drop_table(node: SmallNode) -> None:
+    """Its cache was not made by CREATE TABLE."""
+    add_people(node)
+    assert node.ask('DROP TABLE "people".Person')["error"].startswith("50000: Only cache created with CREATE TABLE")
+
+
+def test_objects_and_simple_values_are_given_as_a_whole(node: SmallNode) -> None:
+    """_KEY of a complex type takes an object, wrapped as clients send it; without a value there is no entry."""
+    from ignitemap.embedded.sql.entries import make_object
+    from ignitemap.embedded.sql.types import SqlType
+
+    rows(
+        node, 'CREATE TABLE t (a INT, b INT, c INT, PRIMARY KEY (a, b)) WITH "cache_name=t,key_type=TKey,value_type=T"'
+    )
+    key = make_object(node, "TKey", {"A": (SqlType.INT, 1), "B": (SqlType.INT, 2)})
+    wrapped = b"\x1b" + len(key).to_bytes(4, "little") + key + bytes(4)
+    node.engine.execute("INSERT INTO t (_KEY, c) VALUES (?, 3)", [wrapped])
+    assert rows(node, "SELECT a, b, c FROM t") == [[1, 2, 3]]
+    assert node.ask("INSERT INTO t (_KEY, c) VALUES (NULL, 3)")["error"].startswith("22004: Key for INSERT")
+    assert node.ask("INSERT INTO t (_KEY, a, c) VALUES (?, 1, 3)", [["INT", 1]])["error"].startswith(
+        "42000: Column _KEY"
+    )
+
+
+def test_dates_of_clients(node: SmallNode) -> None:
+    """A java.util.Date is a TIMESTAMP; one that no calendar has is refused."""
+    assert rows(node, "SELECT ?", ["DATE", "2024-01-31"]) == [["2024-01-31 00:00:00.000000000"]]
+    with pytest.raises(SqlFailure, match="50000: .*out of range"):
+        node.engine.execute("SELECT ?", [b"\x0b" + (2**62).to_bytes(8, "little")])
 
 
 def test_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
