@@ -146,6 +146,9 @@ def node_xml(
         "communication_port": own.communication,
         "auth": _xml_bool(settings.auth),
         "persistence": _xml_bool(settings.stores_on_disk),
+        # A node that is killed while it logs several writes at once loses acknowledged ones with LOG_ONLY, the default:
+        # reading the log again ends at the first record that is not whole.
+        "wal_mode": "FSYNC" if settings.persistence else "LOG_ONLY",
         "tx_aware_queries": _xml_bool(settings.tx_aware_queries),
         "tls": _xml_bool(bool(settings.tls)),
         "mutual_tls": _xml_bool(settings.tls == "mutual"),

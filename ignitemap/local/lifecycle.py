@@ -185,7 +185,7 @@ async def cluster(
         nodes: How many, up to 21; they form one cluster.
         tls: Encrypt client connections with certificates made for this cluster; `"mutual"` asks clients for one too.
         auth: Ask clients for user name and password (`ignite`, `ignite`). Makes the cluster persistent.
-        persistence: Keep data in files, so that it outlives `kill` and `start`.
+        persistence: Keep data in files, so that what was acknowledged outlives `kill` and `start`; logged with FSYNC.
         heap: Java heap of each node, as java's -Xmx takes it.
         jvm_tiers: `"c1"` starts sooner, `"default"` gets to full speed: take it for benchmarks.
         tx_aware_queries: Let queries inside a transaction see what the transaction wrote.
