@@ -1,5 +1,6 @@
 """The front door: ``connect`` reads a URL and options, and answers with a Client."""
 
+import asyncio
 import datetime
 import ipaddress
 import math
@@ -132,6 +133,8 @@ class Client:
         self.raw = raw
         """The raw client underneath (`ignitemap.raw`)."""
         self._registry = registry
+        # Many DDL statements at once can stop a node for good (seen from 2.17.0): one of a client at a time.
+        self._migrating = asyncio.Lock()
         self._schema = schema
         self._resources = resources
 
@@ -298,7 +301,8 @@ class Client:
             else:  # what the cluster knows of it decides how it is written
                 await self.raw.session.metadata.learn(own.id, next(iter(own.schemas)))
         if migrate and model is not None:
-            await migrate_table(self.sql, found, entity, model.schema)
+            async with self._migrating:
+                await migrate_table(self.sql, found, entity, model.schema)
         await self.raw.session.know_affinity(string_hash(name))
         typed = AioCache(
             self.raw, name, codecs=self.raw.mapping_codecs, types=self.raw.entry_types(key_spec, value_spec)

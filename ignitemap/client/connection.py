@@ -63,7 +63,7 @@ MARKS: Final = 16  # a deadline is kept to within a sixteenth of the timeout
 KEPT_SECONDS: Final = 30.0  # how long a cancelled request keeps its slot where there is no timeout
 BEAT: Final = 0.6
 """Of a heartbeat interval. Silence shows after one beat or two, and is the end after three: 1.8 intervals."""
-FLUSH_AT: Final = 64 * 1024
+FLUSH_AT: Final = 16 * 1024
 CLOSE_SECONDS: Final = 2.0
 IDLE_LOOK: Final = 1.0  # seconds between two looks whether a connection that is no longer wanted is idle
 NO_LIMIT: Final = 1e9  # seconds, where asyncio has a limit of its own unless it is given one

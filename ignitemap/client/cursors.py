@@ -69,6 +69,8 @@ class _Pages(Generic[T]):
         self._connection: NodeConnection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.Task[Any] | None = None
+        self._after: asyncio.Task[Any] | None = None  # the one behind it, when the reader waits for that already
+        self._waiting = False
         self._started = False
         self._closed = False
         self.first: Any = None
@@ -105,8 +107,10 @@ class _Pages(Generic[T]):
             page = self.first
             while True:
                 if page.more:
-                    self._next = asyncio.create_task(self._next_page(), name=PAGE_TASK)
-                    self._next.add_done_callback(_retrieve)
+                    self._next, self._after = self._after, None
+                    if self._next is None:
+                        self._next = self._start_next()
+                        await asyncio.sleep(0)  # it is sent now, and not when the reader waits for it
                 items = self._items(page)
                 if items:
                     yield items
@@ -124,11 +128,13 @@ class _Pages(Generic[T]):
 
     async def aclose(self) -> None:
         self._closed = True
-        upcoming, self._next = self._next, None
+        upcoming = [task for task in (self._next, self._after) if task is not None and not task.done()]
+        self._next = self._after = None
         try:
-            if upcoming is not None and not upcoming.done():
-                upcoming.cancel()
-                await asyncio.wait([upcoming])
+            for task in upcoming:
+                task.cancel()
+            if upcoming:
+                await asyncio.wait(upcoming)
         finally:
             cursor, self._cursor = self._cursor, None
             connection = self._connection
@@ -142,6 +148,7 @@ class _Pages(Generic[T]):
         upcoming = self._next
         if upcoming is None:
             raise _closed_early()
+        self._waiting = True
         try:
             return await upcoming
         except asyncio.CancelledError:
@@ -149,6 +156,18 @@ class _Pages(Generic[T]):
             if self._closed and task is not None and not task.cancelling():
                 raise _closed_early() from None  # by another task: nobody has cancelled this one
             raise
+        finally:
+            self._waiting = False
+
+    def _start_next(self) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(self._next_page(), name=PAGE_TASK)
+        task.add_done_callback(_retrieve)
+        return task
+
+    def _on_page(self, answer: bytes) -> None:
+        """Ask for the page behind one that has arrived, before it is read, if the reader waits for it."""
+        if self._waiting and not self._closed and answer[-1:] == b"\x01":  # there are more
+            self._after = self._start_next()
 
     async def _next_page(self) -> Any:
         assert self._cursor is not None
@@ -158,6 +177,7 @@ class _Pages(Generic[T]):
             self._types,
             node=self._connection,
             timeout=self._timeout,
+            on_answer=self._on_page,
         )
         if not page.more:
             self._cursor = None  # the server has closed it already

@@ -183,13 +183,15 @@ class Session:
         timeout: float | None = None,
         used: list[NodeConnection] | None = None,
         retry: RetryPolicy | None = None,
+        on_answer: Callable[[bytes], None] | None = None,
     ) -> R:
         """Carry out one operation; its answer.
 
         ``node`` binds it to one connection (pages of a cursor). ``timeout`` in seconds replaces the client's; None or
         0 keeps it, infinity waits for ever. ``used`` is for operations that open a cursor: the connection where it
         lives is appended, and when nobody can read the answer any more the cursor is closed. ``retry`` replaces the
-        client's policy.
+        client's policy. ``on_answer`` gets the bytes of an answer before they are read, and what it starts runs first:
+        the request for what comes next is on its way while this is read. Not for what opens a cursor.
 
         Raises EncodeError before anything is sent, NotSentError, OutcomeUnknownError, ServerError, DecodeError,
         CursorLost for what is bound to a connection; CancelledError passes, and the answer is then dropped.
@@ -274,6 +276,9 @@ class Session:
             )
         if used is not None:
             used.append(connection)
+        if on_answer is not None:
+            on_answer(answer)
+            await asyncio.sleep(0)
         why: Exception | None = None
         if len(answer) <= LONG_ANSWER or codec.in_steps is None:
             try:

@@ -604,6 +604,7 @@ class BoundSession:
             return await self._session.call(request, codecs, types, node=node, **options)
         # A retry that the cache has been given is left out: nothing of a transaction is sent again.
         options.pop("retry", None)
+        options.pop("on_answer", None)  # one operation of a transaction at a time
         return await self._transaction.call(request, codecs, types, **options)
 
     def close_resource(self, connection: "NodeConnection", resource: int) -> "asyncio.Task[None]":

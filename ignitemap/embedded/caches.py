@@ -410,7 +410,15 @@ class Cache:
         """Remove an entry, whether it is there or not."""
         self.remove(key)
 
-    def unmet(self, key: bytes, old: Entry | None, condition: Condition, *, removes: bool = False) -> bool:
+    def unmet(
+        self,
+        key: bytes,
+        old: Entry | None,
+        condition: Condition,
+        policy: ExpiryPolicy | None = None,
+        *,
+        removes: bool = False,
+    ) -> bool:
         """A write was not made, for its condition does not hold; what it answers."""
         return False
 

@@ -202,7 +202,7 @@ class Node:
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
-        """The connections that clients have to it now."""
+        """Not for users: the connections that clients have to it now."""
         return tuple(self._connections)
 
     @property

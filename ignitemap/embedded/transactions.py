@@ -215,7 +215,7 @@ class Transaction:
         for each in (self, *late):
             if each.waiting is not None:
                 text = "Failed to acquire lock within provided timeout for transaction"
-                each._stop_waiting(failed(f"{text} [timeout={each.timeout}, tx=GridNearTxLocal{each}]"))
+                each.stop_waiting(failed(f"{text} [timeout={each.timeout}, tx=GridNearTxLocal{each}]"))
         for each in (self, *late):
             each.end(f"Cache transaction timed out: GridNearTxLocal{each}")
 
@@ -240,12 +240,13 @@ class Transaction:
             self.timer = None
         self.enlisted.clear()
         self.reads.clear()
-        self._stop_waiting(failed(self.over or "Transaction has been already completed."))
+        self.stop_waiting(failed(self.over or "Transaction has been already completed."))
         held, self.held = self.held, []
         for lock in held:
             lock.release(self._ready)
 
-    def _stop_waiting(self, refused: Refused) -> None:
+    def stop_waiting(self, refused: Refused) -> None:
+        """Answer the request that waits for a lock with an error."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
             waiting.gone = True
@@ -354,12 +355,21 @@ class TransactionEntries:
         if not self._removes(key):
             self._enlist(key, _Enlisted(_Does.REMOVE, None, None, condition))
 
-    def unmet(self, key: bytes, old: "Entry | None", condition: Condition, *, removes: bool = False) -> bool:
+    def unmet(
+        self,
+        key: bytes,
+        old: "Entry | None",
+        condition: Condition,
+        policy: ExpiryPolicy | None = None,
+        *,
+        removes: bool = False,
+    ) -> bool:
         """A write was not made, for its condition does not hold; what it answers.
 
         An optimistic transaction remembers the condition: its commit looks at it again before any later write that has
         one too, and skips that. And what it has removed already, it says to have removed once more. The commit of a
-        pessimistic one looks at conditions only where one did not hold for an entry that it had written. (As
+        pessimistic one looks at conditions only where one did not hold for an entry that it had written, and what
+        it had written expires by the policy of what was not done. (As
         GridNearTxLocal.enlistWriteEntry does, for all sequences of three operations; seen from a 2.17.0 node.)
         """
         transaction, where = self._transaction, (self._cache, key)
@@ -367,6 +377,8 @@ class TransactionEntries:
             if removes and enlisted.does is _Does.REMOVE:
                 return not transaction.pessimistic
             enlisted.refused = True
+            if transaction.pessimistic:
+                enlisted.policy = policy
             return False
         if transaction.pessimistic:
             return False

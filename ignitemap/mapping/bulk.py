@@ -48,6 +48,7 @@ from ignitemap.protocol.operations import CachePutAll, CacheRemoveKeys
 __all__ = ["CHUNK_BYTES", "CHUNK_ENTRIES", "DEPTH", "BulkWriter", "chunks", "run_all"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # Measured on two nodes: larger chunks or more of them in flight gain nothing, and stall a loop and a server's thread.
 CHUNK_ENTRIES: Final = 1024
@@ -79,25 +80,44 @@ def chunks(items: Iterable[T], size: int = CHUNK_ENTRIES) -> Iterator[list[T]]:
         yield chunk
 
 
-async def run_all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of coroutines, in any order, at most DEPTH of them running.
+async def run_all(items: Iterable[T], call: Callable[[T, Callable[[bytes], None]], Coroutine[Any, Any, R]]) -> list[R]:
+    """The results of one call for each item, in the order of the items; at most DEPTH of them wait for an answer.
 
-    The first error ends the others and is raised; so does cancellation. No task outlives the call.
+    ``call`` gets what it may tell its answer to before it reads that: the next call begins then, and not when this one
+    has ended. The first error ends the others and is raised; so does cancellation. No task outlives this one.
     """
-    results: list[T] = []
-    running: set[asyncio.Task[T]] = set()
+    left = iter(items)
+    tasks: list[asyncio.Task[R]] = []
+
+    async def one(item: T) -> R:
+        answered = False
+
+        def on_answer(_: bytes) -> None:
+            nonlocal answered
+            answered = True
+            start()
+
+        result = await call(item, on_answer)
+        if not answered:
+            start()
+        return result
+
+    def start() -> None:
+        tasks.extend(asyncio.create_task(one(item), name="ignitemap chunk") for item in islice(left, 1))
+
+    ended = 0  # all before this one
     try:
-        for call in calls:
-            running.add(asyncio.create_task(call, name="ignitemap chunk"))
-            if len(running) >= DEPTH:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                results += [task.result() for task in done]
-        while running:
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            results += [task.result() for task in done]
+        for _ in range(DEPTH):
+            start()
+        while ended < len(tasks):
+            done, _ = await asyncio.wait(tasks[ended:], return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                _ = task.result()
+            while ended < len(tasks) and tasks[ended].done():
+                ended += 1
     finally:
-        await _end(running)
-    return results
+        await _end(task for task in tasks[ended:] if not task.done())
+    return [task.result() for task in tasks]
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -289,8 +309,7 @@ class BulkWriter:
         task = asyncio.create_task(self._send(chunk), name="ignitemap chunk")
         self._sending[task] = chunk
         self._busy.update(chunk.entries)
-        if self._sent == 1:
-            await asyncio.sleep(0)  # the server begins while the next chunk is encoded
+        await asyncio.sleep(0)  # it leaves: the server works while the next chunk is encoded
 
     async def _send_now(self, chunk: _Chunk) -> None:
         """Send a chunk, with no task for it, when no other is under way."""

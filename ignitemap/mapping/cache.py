@@ -374,7 +374,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             for chunk in rest:
                 found.update(await self._get_chunk(chunk))
             return found
-        for part in await run_all(self._get_chunk(chunk) for chunk in rest):
+        for part in await run_all(rest, self._get_chunk):
             found.update(part)
         return found
 
@@ -961,9 +961,11 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
         return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout)
 
-    async def _get_chunk(self, keys: list[K]) -> Sequence[tuple[K, V]]:
+    async def _get_chunk(
+        self, keys: list[K], on_answer: Callable[[bytes], None] | None = None
+    ) -> Sequence[tuple[K, V]]:
         request = CacheGetAll(self._ref, keys)
-        found = await self._call(request, self._codecs, self._types, timeout=self._timeout)
+        found = await self._call(request, self._codecs, self._types, timeout=self._timeout, on_answer=on_answer)
         check_hashes([key for key, _ in found])  # which the node has chosen
         return found
 
@@ -1050,7 +1052,7 @@ def _exact(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return ReadValue(value, buf[pos:end]), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None))
+    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, make_pack=None))
 
 
 # Type codes of what may be, or hold, an object: arrays of objects, collections, maps, complex objects and anything.
@@ -1073,7 +1075,7 @@ def _binary(types: EntryTypes) -> EntryTypes:
     def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
         return decode_object(codecs, buf, pos)
 
-    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode))
+    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, make_pack=None))
 
 
 def _has_object(value: object) -> bool:

@@ -1,5 +1,6 @@
 """What an existing table lacks for a model, and the statements that add it: ALTER TABLE ADD COLUMN, CREATE INDEX."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -25,6 +26,9 @@ SQL_TYPES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 WITH_LENGTH: Final = frozenset({"VARCHAR", "DECIMAL", "BINARY"})
 DATES: Final = frozenset({"java.util.Date", "java.sql.Timestamp", "java.sql.Date"})
+MET_A_CHANGE: Final = ("Column doesn't exist", "ConcurrentModificationException")
+"""While a column is being added, to add it succeeds, to index it fails, and to read SYS may fail (seen from 2.17.0)."""
+WAITS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds
 _INDEX_COLUMN: Final = re.compile(r'"((?:[^"]|"")*)" (ASC|DESC)')
 
 Sql = Callable[..., Awaitable[Iterable[Row]]]
@@ -59,7 +63,8 @@ def create_index(table: str, index: QueryIndex) -> str:
 async def migrate(sql: Sql, found: CacheConfig, entity: QueryEntity | None, schema: Schema) -> None:
     """Add to the table of an existing cache what it lacks for a model, with ``sql`` to run statements.
 
-    What is there already is left as it is, so that it may be repeated, and several programs may do it at once. Raises
+    What is there already is left as it is, so that it may be repeated, and another program may do it at once; not very
+    many, since a node of 2.17.0 may stop for good when it gets a dozen of these statements at a time. Raises
     SchemaConflictError for what no statement can add, before any is run.
     """
     cache = found.name or ""
@@ -72,24 +77,37 @@ async def migrate(sql: Sql, found: CacheConfig, entity: QueryEntity | None, sche
     missing = [field for field in schema.fields if not _has_column(table, field, schema, cache)]
     wanted = query_indexes(schema.type_name, schema.fields)
     _check_fulltext(wanted, entity, schema, cache)
-    statements = [add_column(table.name, field) for field in missing]
-    statements += [create_index(table.name, index) for index in wanted if not _has_index(table, index, schema, cache)]
-    for statement in statements:
+    indexes = [create_index(table.name, index) for index in wanted if not _has_index(table, index, schema, cache)]
+    for statement in [*(add_column(table.name, field) for field in missing), *indexes]:
         try:
-            await sql(statement)
+            await _patiently(sql, statement)
         except SqlError as error:
             raise SchemaConflictError(
                 f"the cluster refused {statement}: {error.message}", cache=cache, statement=statement
             ) from error
 
 
+async def _patiently(sql: Sql, statement: str, *params: object) -> Iterable[Row]:
+    """Run a statement, again where it met another program's change of the same table."""
+    for wait in WAITS:
+        try:
+            return await sql(statement, *params)
+        except SqlError as error:
+            if not any(each in error.message for each in MET_A_CHANGE):
+                raise
+        await asyncio.sleep(wait)
+    return await sql(statement, *params)
+
+
 async def _read_table(sql: Sql, found: CacheConfig, entity: QueryEntity) -> Table:
     """A table as it is now: the configuration of a cache does not show what ALTER TABLE added."""
     place = (schema_of(found), entity.table)
-    columns = await sql(
-        "SELECT column_name, type FROM SYS.TABLE_COLUMNS WHERE schema_name = ? AND table_name = ?", *place
+    columns = await _patiently(
+        sql, "SELECT column_name, type FROM SYS.TABLE_COLUMNS WHERE schema_name = ? AND table_name = ?", *place
     )
-    indexes = await sql("SELECT index_name, columns FROM SYS.INDEXES WHERE schema_name = ? AND table_name = ?", *place)
+    indexes = await _patiently(
+        sql, "SELECT index_name, columns FROM SYS.INDEXES WHERE schema_name = ? AND table_name = ?", *place
+    )
     return Table(
         table_name(found, entity),
         {row[0]: row[1] for row in columns},

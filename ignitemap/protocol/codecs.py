@@ -118,7 +118,8 @@ class Spec(Generic[T_co]):
     fixed: str | None = attrs.field(default=None, repr=False)
     """struct format of the payload (no byte order) where it is one fixed-size scalar: codegen fuses such runs."""
     make_pack: Callable[[], Callable[..., bytes]] | None = attrs.field(default=None, repr=False, eq=False)
-    """Gives the function that returns what ``encode`` writes, where there is one, for loops over many values."""
+    """Gives the function that returns what ``encode`` writes, where there is one, for loops over many values; None with
+    another ``encode``."""
     parts: tuple[Callable[..., tuple[Any, int]], ...] = attrs.field(default=(), repr=False)
     """What reads the values of a tuple, where ``decode`` reads one, value by value: codegen fuses what it can."""
 

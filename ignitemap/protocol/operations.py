@@ -26,7 +26,6 @@ from ignitemap.protocol.wire import (
     array,
     boolean,
     i8,
-    i16,
     i32,
     i64,
     key,

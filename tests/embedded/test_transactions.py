@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import AsyncIterator
 from typing import Any
 
+import attrs
 import pytest
 
 import ignitemap as ig
@@ -513,3 +514,24 @@ async def test_timeouts_in_a_circle(actors: Actors, monkeypatch: pytest.MonkeyPa
             await actor.get(1)
         await actor.end(commit=False)
     assert await one.get(1) == "one"
+
+
+async def test_the_policy_of_what_was_not_done(node: Node, actors: Actors, clock: Clock) -> None:
+    """What a pessimistic transaction has written expires by the policy of a later operation that did not write."""
+    one, _, _ = actors
+    brief = ExpiryPolicy(1000, 1000)
+    for concurrency in (OPTIMISTIC, PESSIMISTIC):
+        for first, later in ((None, brief), (brief, None)):
+            stays = (later if concurrency == PESSIMISTIC else first) is None
+            for asked in (
+                lambda ref: CachePutIfAbsent(ref, 5, "other"),
+                lambda ref: CacheReplaceIfEquals(ref, 5, "other", "new"),
+                lambda ref: CacheRemoveIfEquals(ref, 5, "other"),
+            ):
+                await one.start(concurrency)
+                await one.call(CachePut(attrs.evolve(one.ref, expiry=first), 5, "mine"))
+                assert await one.call(asked(attrs.evolve(one.ref, expiry=later))) is False
+                await one.end()
+                clock.forward(1.5)
+                assert await one.get(5) == ("mine" if stays else None)
+                await one.call(CacheRemoveKey(one.ref, 5))

@@ -208,10 +208,10 @@ async def test_a_migration(connect: Connect, versions: Versions, monkeypatch: py
 
 
 async def test_two_clients_migrate_at_once(connect: Connect, names: Name) -> None:
-    """Releases with different new fields migrate one table at once, in many tasks, and all columns are there."""
+    """Two releases with different new fields migrate one table at once, in several tasks, and all columns are there."""
     type_name, name = names("Shared"), names()
     made: list[tuple[ig.Client, Any]] = []
-    for release in range(4):
+    for release in range(2):
         registry = ig.Registry()
         fields = {f"f{n}": n for n in range(release, release + 3)}
         body = {
@@ -225,8 +225,8 @@ async def test_two_clients_migrate_at_once(connect: Connect, names: Name) -> Non
     async with asyncio.TaskGroup() as tasks:
         for client, model in made * 3:
             tasks.create_task(client.cache(name, model, migrate=True))
-    assert {f"F{n}" for n in range(6)} <= {*await columns(made[0][0], name)}
-    assert {f"{type_name}_f{n}_idx".upper() for n in range(6)} <= {*await indexes(made[0][0], name)}
+    assert {f"F{n}" for n in range(4)} <= {*await columns(made[0][0], name)}
+    assert {f"{type_name}_f{n}_idx".upper() for n in range(4)} <= {*await indexes(made[0][0], name)}
     for number, (client, model) in enumerate(made):
         cache = await client.cache(name, model)
         field = f"f{number + 2}"

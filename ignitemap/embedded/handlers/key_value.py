@@ -101,7 +101,7 @@ def put_if_absent(session: "Session", request: CachePutIfAbsent) -> bool:
     if old is not None:
         if transactional:
             entries.touch(key, old, ref.expiry)
-        return entries.unmet(key, old, ABSENT)
+        return entries.unmet(key, old, ABSENT, ref.expiry)
     return entries.write(key, request.value, None, ref.expiry, ABSENT) or transactional
 
 
@@ -120,7 +120,7 @@ def put_all(session: "Session", request: CachePutAll) -> None:
     """1004."""
     ref = request.cache
     for key, value in request.entries:
-        if key == NULL or value == NULL:
+        if NULL in (key, value):
             _spoil(session, ref, at_once=key != NULL)
             raise failed("Null key." if key == NULL else "Null value.")
     entries = session.to_write(ref, [key for key, _ in request.entries])
@@ -148,7 +148,7 @@ def get_and_replace(session: "Session", request: CacheGetAndReplace) -> bytes:
     entries = session.to_write(ref, (key,))
     old = entries.load(key)
     if old is None:
-        entries.unmet(key, old, PRESENT)
+        entries.unmet(key, old, PRESENT, ref.expiry)
         return NULL
     entries.write(key, request.value, old, ref.expiry, PRESENT)
     return old[0]
@@ -175,7 +175,7 @@ def get_and_put_if_absent(session: "Session", request: CacheGetAndPutIfAbsent) -
     if old is not None:
         if session.cache(ref.cache_id).transactional:
             entries.touch(key, old, ref.expiry)
-        entries.unmet(key, old, ABSENT)
+        entries.unmet(key, old, ABSENT, ref.expiry)
         return old[0]
     entries.write(key, request.value, None, ref.expiry, ABSENT)
     return NULL
@@ -189,7 +189,7 @@ def replace(session: "Session", request: CacheReplace) -> bool:
     entries = session.to_write(ref, (key,))
     old = entries.load(key)
     if old is None:
-        return entries.unmet(key, old, PRESENT)
+        return entries.unmet(key, old, PRESENT, ref.expiry)
     entries.write(key, request.value, old, ref.expiry, PRESENT)
     return True
 
@@ -203,10 +203,10 @@ def replace_if_equals(session: "Session", request: CacheReplaceIfEquals) -> bool
     old = entries.load(key)
     condition = Condition(present=True, value=request.expected)
     if old is None:
-        return entries.unmet(key, old, condition)
+        return entries.unmet(key, old, condition, ref.expiry)
     if not same(old[0], request.expected):
         entries.touch(key, old, ref.expiry)
-        return entries.unmet(key, old, condition)
+        return entries.unmet(key, old, condition, ref.expiry)
     entries.write(key, request.value, old, ref.expiry, condition)
     return True
 
@@ -283,10 +283,10 @@ def remove_if_equals(session: "Session", request: CacheRemoveIfEquals) -> bool:
     old = entries.load(key)
     condition = Condition(present=True, value=request.expected)
     if old is None:
-        return entries.unmet(key, old, condition, removes=True)
+        return entries.unmet(key, old, condition, ref.expiry, removes=True)
     if not same(old[0], request.expected):
         entries.touch(key, old, ref.expiry)
-        return entries.unmet(key, old, condition, removes=True)
+        return entries.unmet(key, old, condition, ref.expiry, removes=True)
     entries.delete(key, old, condition)
     return True
 

@@ -64,18 +64,18 @@ ON_SEVERAL: Final[dict[str, Any]] = {
     "put all": lambda c, ks, v: c.put_all(dict.fromkeys(ks, v)),
     "remove all": lambda c, ks, v: c.remove_keys(ks),
 }
-LOCKING: Final = {"put", "get and put", "put all"}
-"""Operations behind which a pessimistic transaction has the locks of their keys."""
 
 actor_numbers: Final = st.sampled_from((0, 1))
 keys: Final = st.sampled_from(KEYS)
 some_keys: Final = st.lists(keys, max_size=4, unique=True)
 values: Final = st.sampled_from(VALUES)
-policies: Final = st.none() | st.tuples(
+_times: Final = st.tuples(
     st.sampled_from((*TIMES, 0)),
     st.sampled_from((*TIMES, 0)),
     st.sampled_from(TIMES),  # not 0: what expires on access lives for one more ms on a real node
 )
+# Seldom, for it is then that the machine waits for ticks.
+policies: Final = st.tuples(st.integers(0, 4), _times).map(lambda drawn: drawn[1] if drawn[0] == 4 else None)
 concurrencies: Final = st.sampled_from(("pessimistic", "optimistic"))
 isolations: Final = st.sampled_from(("read_committed", "repeatable_read", "serializable"))
 
@@ -143,19 +143,17 @@ class World:
 
 @attrs.define
 class Mind:
-    """What the machine knows of an actor: whether it is in a transaction, and which keys that may hold, and does."""
+    """What the machine knows of an actor: whether it is in a transaction, and which keys that may hold."""
 
     is_open: bool = False
     pessimistic: bool = False
     brief: bool = False
     """Whether something that it writes lives for a few ticks only."""
     touched: set[tuple[str, int]] = attrs.field(factory=set[tuple[str, int]])
-    held: set[int] = attrs.field(factory=set[int])
 
     def forget(self) -> None:
         self.is_open = self.brief = False
         self.touched.clear()
-        self.held.clear()
 
 
 class SideBySide(RuleBasedStateMachine):
@@ -258,7 +256,7 @@ class SideBySide(RuleBasedStateMachine):
         cache=st.sampled_from(CACHES),
         name=st.sampled_from([*ON_SEVERAL]),
         keys=some_keys,
-        value=values,
+        value=st.sampled_from(VALUES[:-1]),  # not None: in a transaction it leaves a real node's keys locked for ever
         policy=policies,
     )
     def on_several_keys(self, who: int, cache: str, name: str, keys: list[int], value: Any, policy: Any) -> None:
@@ -288,11 +286,8 @@ class SideBySide(RuleBasedStateMachine):
         mind.touched |= needed
         mind.brief |= brief
         outcome = self.do(who, f"{cache} {name} {text} {policy}", work, brief=brief, may_wait=may_wait)
-        if not mind.is_open:
-            if outcome is not None:
-                mind.forget()
-        elif outcome is not None and outcome[0] == "result" and mind.pessimistic and name in LOCKING:
-            mind.held.update(keys)
+        if not mind.is_open and outcome is not None:
+            mind.forget()
 
     def enter(self, who: int, concurrency: Any, isolation: Any, timeout: float) -> None:
         async def work(actor: Actor) -> None:
@@ -434,7 +429,7 @@ async def run_machine(real_url: str, examples: int, steps: int, *, derandomize: 
 
 async def test_a_few_steps(real_url: str) -> None:
     """Entries, expiry and transactions do the same on both sides, whatever the order of the steps."""
-    assert await run_machine(real_url, 6, 30, derandomize=True) >= 50
+    assert await run_machine(real_url, 4, 25, derandomize=True) >= 40
 
 
 @pytest.mark.stress
