@@ -5,10 +5,8 @@ columns are as with any write. Where a key is locked by a transaction the statem
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
-from uuid import UUID
 
 import attrs
 
@@ -19,8 +17,7 @@ from ignitemap.embedded.objects import NULL
 from ignitemap.embedded.sql.catalog import PUBLIC
 from ignitemap.embedded.sql.engine import Engine
 from ignitemap.embedded.sql.seam import Action, Change, Result, SqlFailure
-from ignitemap.embedded.transactions import Isolation
-from ignitemap.protocol.binary_type import BinaryType
+from ignitemap.embedded.system_rows import Running, view_rows
 from ignitemap.protocol.cache_config import (
     CacheConfig,
     CacheMode,
@@ -29,7 +26,6 @@ from ignitemap.protocol.cache_config import (
     WriteSynchronizationMode,
 )
 from ignitemap.protocol.codecs import decode_object
-from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.operations import IndexIn, IndexRange
 from ignitemap.protocol.types import mapping_codecs
 
@@ -41,28 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["SqlHost"]
 
 READ_ONLY: Final = 2
-ALWAYS_EMPTY: Final = frozenset(
-    [
-        "DATASTREAM_THREADPOOL_QUEUE",
-        "DS_ATOMICREFERENCES",
-        "DS_ATOMICSEQUENCES",
-        "DS_ATOMICSTAMPED",
-        "DS_COUNTDOWNLATCHES",
-        "DS_QUEUES",
-        "DS_REENTRANTLOCKS",
-        "DS_SEMAPHORES",
-        "JOBS",
-        "SERVICES",
-        "SNAPSHOT",
-        "STATISTICS_CONFIGURATION",
-        "STATISTICS_GLOBAL_DATA",
-        "STATISTICS_LOCAL_DATA",
-        "STATISTICS_PARTITION_DATA",
-        "STRIPED_THREADPOOL_QUEUE",
-        "TASKS",
-    ]
-)
-"""Views of what an embedded node does not have: compute, services, snapshots, statistics, the structures of Java."""
 SYSTEM_SCHEMAS: Final = frozenset(("SYS", "INFORMATION_SCHEMA"))
 TEMPLATES: Final = {"PARTITIONED": CacheMode.PARTITIONED, "REPLICATED": CacheMode.REPLICATED}
 _VALUES: Final = mapping_codecs(naive_datetime="utc")
@@ -75,11 +49,8 @@ class SqlHost:
 
     def __init__(self, cluster: "Cluster") -> None:
         self._cluster = cluster
-        self._session: Session | None = None
-        self._transaction: Transaction | None = None
-        self._statement = ""
+        self._running: Running | None = None
         self._statements = 0
-        self._schema = PUBLIC
         self._engine = Engine(cluster.store.db, types=cluster.types, writer=self, caches=self, system=self)
         self._version = self._engine.version
         for cache in cluster.caches.values():
@@ -104,9 +75,8 @@ class SqlHost:
         if schema is not None and not self._is_schema(schema):
             raise failed(f"50000: Failed to set schema for DB connection for thread [schema={schema}]")
         cluster.expire_due()
-        self._session, self._transaction, self._statement = session, transaction, statement
         self._statements += 1
-        self._schema = schema or PUBLIC
+        self._running = Running(session, transaction, statement, self._statements, schema or PUBLIC)
 
         def run() -> Result:
             return self._engine.execute(
@@ -128,28 +98,27 @@ class SqlHost:
         except SqlFailure as failure:
             raise failed(str(failure)) from None
         finally:
-            self._session = self._transaction = None
+            self._running = None
 
     def _is_schema(self, name: str) -> bool:
         return name in SYSTEM_SCHEMAS or name in self._engine.catalog.schemas or self._cluster.find(name) is not None
 
-    def _write(self, run: Any) -> Result:
+    def _write(self, run: Callable[[], Result]) -> Result:
         """Run a statement that may write: what a failing one had written stays, as on a real node."""
-        failure: SqlFailure | None = None
-        result: Result | None = None
+        outcome: Result | SqlFailure | None = None
         try:
             with self._cluster.whole():
                 try:
-                    result = run()
-                except SqlFailure as refused:
-                    failure = refused
+                    outcome = run()
+                except SqlFailure as failure:
+                    outcome = failure
         finally:
             self._cluster.reconcile()
             self.refresh()
-        if failure is not None:
-            raise failure
-        assert result is not None
-        return result
+        assert outcome is not None
+        if isinstance(outcome, SqlFailure):
+            raise outcome
+        return outcome
 
     def query_index(
         self, cache: Cache, value_type: str, index: str | None, criteria: Sequence[IndexRange | IndexIn], *, limit: int
@@ -210,7 +179,8 @@ class SqlHost:
     def check(self, cache: int) -> None:
         """Raise SqlFailure for what forbids DML now."""
         found = self._cluster.by_number(cache)
-        if self._transaction is not None and found.transactional:
+        assert self._running is not None
+        if self._running.transaction is not None and found.transactional:
             raise SqlFailure(
                 "50000",
                 "DML statements are not allowed inside a transaction over cache(s) with TRANSACTIONAL atomicity mode"
@@ -220,9 +190,9 @@ class SqlHost:
     def apply(self, cache: int, changes: Sequence[Change]) -> Sequence[bool]:
         """Apply changes in their order; for each, whether it changed anything. Raises Locked before any of them."""
         found = self._cluster.by_number(cache)
-        assert self._session is not None
+        assert self._running is not None
         if found.locks:
-            self._session.wait_for(found, [change.key for change in changes])
+            self._running.session.wait_for(found, [change.key for change in changes])
         return [_apply(found, change) for change in changes]
 
     # --- what the engine asks: Caches -------------------------------------------------------------------------------
@@ -272,100 +242,8 @@ class SqlHost:
 
     def rows(self, view: str) -> Iterable[Mapping[str, object]] | None:
         """The rows of a view of the node's own, None where the node does not know them."""
-        cluster = self._cluster
-        match view:
-            case "CACHES":
-                return [self._cache_row(cache) for cache in cluster.caches.values()]
-            case "CACHE_GROUPS":
-                groups: dict[str, list[Cache]] = {}
-                for cache in cluster.caches.values():
-                    groups.setdefault(cache.config.group or cache.name, []).append(cache)
-                return [_group_row(name, members) for name, members in groups.items()]
-            case "NODES":
-                return [
-                    {
-                        "NODE_ID": node.id,
-                        "CONSISTENT_ID": str(node.id),
-                        "VERSION": "2.17.0",
-                        "IS_CLIENT": False,
-                        "IS_LOCAL": self._session is not None and node is self._session.node,
-                        "NODE_ORDER": order,
-                        "ADDRESSES": node.host,
-                        "HOSTNAMES": "localhost",
-                    }
-                    for order, node in enumerate(cluster.nodes, 1)
-                ]
-            case "SQL_QUERIES":
-                assert self._session is not None
-                node = self._session.node
-                return [
-                    {
-                        "QUERY_ID": f"{node.id}_{self._statements}",
-                        "SQL": self._statement,
-                        "ORIGIN_NODE_ID": node.id,
-                        "START_TIME": datetime.now(UTC),
-                        "DURATION": 0,
-                        "LOCAL": False,
-                        "SCHEMA_NAME": self._schema,
-                    }
-                ]
-            case "TRANSACTIONS":
-                return [
-                    _transaction_row(node.id, transaction)
-                    for node in cluster.nodes
-                    for connection in node.connections
-                    for transaction in connection.session.transactions.values()
-                ]
-            case "CLIENT_CONNECTIONS":
-                return [
-                    {
-                        "CONNECTION_ID": id(connection),
-                        "LOCAL_ADDRESS": f"{node.host}:{node.port}",
-                        "REMOTE_ADDRESS": connection.address,
-                        "TYPE": "THIN",
-                        "VERSION": ".".join(map(str, connection.session.context.version)),
-                    }
-                    for node in cluster.nodes
-                    for connection in node.connections
-                ]
-            case "CONTINUOUS_QUERIES":
-                return [
-                    {"CACHE_NAME": cache.name, "IS_EVENTS": False, "IS_MESSAGING": False, "IS_QUERY": True}
-                    for cache in cluster.caches.values()
-                    for _ in cache.listeners
-                ]
-            case "BINARY_METADATA":
-                return [_type_row(each) for each in cluster.types.known.types.values()]
-            case "BASELINE_NODES":
-                return [{"CONSISTENT_ID": str(node.id), "ONLINE": True} for node in cluster.nodes]
-            case _:
-                return () if view in ALWAYS_EMPTY else None
-
-    def _cache_row(self, cache: Cache) -> Mapping[str, object]:
-        config = cache.config
-        assert config.mode is not None
-        assert config.atomicity is not None
-        assert config.write_sync is not None
-        schema = config.sql_schema
-        if schema is not None and any(table.ddl for table in self._engine.catalog.by_cache.get(cache.number, ())):
-            schema = f'"{schema}"'
-        return {
-            "CACHE_NAME": cache.name,
-            "CACHE_ID": cache.id,
-            "CACHE_TYPE": "DATA_STRUCTURES" if cache.hidden else "USER",
-            "CACHE_MODE": config.mode.name,
-            "ATOMICITY_MODE": config.atomicity.name,
-            "CACHE_GROUP_NAME": config.group or cache.name,
-            "CACHE_GROUP_ID": string_hash(config.group or cache.name),
-            "BACKUPS": config.backups,
-            "DATA_REGION_NAME": config.data_region,
-            "SQL_SCHEMA": schema,
-            "WRITE_SYNCHRONIZATION_MODE": config.write_sync.name,
-            "IS_READ_FROM_BACKUP": config.read_from_backup,
-            "IS_COPY_ON_READ": config.copy_on_read,
-            "IS_EAGER_TTL": config.eager_ttl,
-            "QUERY_PARALLELISM": config.query_parallelism,
-        }
+        assert self._running is not None
+        return view_rows(view, self._cluster, self._engine.catalog, self._running)
 
 
 def _with_value(field: QueryField) -> QueryField:
@@ -391,48 +269,3 @@ def _apply(cache: Cache, change: Change) -> bool:
         return False
     cache.write(change.key, change.value, old)
     return True
-
-
-def _group_row(name: str, caches: Sequence[Cache]) -> Mapping[str, object]:
-    config = caches[0].config
-    assert config.mode is not None
-    assert config.atomicity is not None
-    return {
-        "CACHE_GROUP_NAME": name,
-        "CACHE_GROUP_ID": string_hash(name),
-        "CACHE_COUNT": len(caches),
-        "CACHE_MODE": config.mode.name,
-        "ATOMICITY_MODE": config.atomicity.name,
-        "BACKUPS": config.backups,
-        "DATA_REGION_NAME": config.data_region,
-        "IS_SHARED": config.group is not None,
-    }
-
-
-def _transaction_row(node: UUID, transaction: "Transaction") -> Mapping[str, object]:
-    return {
-        "ORIGINATING_NODE_ID": node,
-        "LOCAL_NODE_ID": node,
-        "XID": str(transaction.id),
-        "STATE": "ACTIVE" if transaction.over is None else "ROLLED_BACK",
-        "LABEL": transaction.label,
-        "CONCURRENCY": "PESSIMISTIC" if transaction.pessimistic else "OPTIMISTIC",
-        "ISOLATION": Isolation(transaction.isolation).name,
-        "TIMEOUT": transaction.timeout,
-        "KEYS_COUNT": len(transaction.enlisted),
-        "IMPLICIT": False,
-        "SYSTEM": False,
-    }
-
-
-def _type_row(each: BinaryType) -> Mapping[str, object]:
-    names = ", ".join(field.name for field in each.fields.values())
-    return {
-        "TYPE_ID": each.id,
-        "TYPE_NAME": each.name,
-        "AFF_KEY_FIELD_NAME": each.affinity_field,
-        "FIELDS_COUNT": len(each.fields),
-        "FIELDS": f"[{names}]",
-        "SCHEMAS_IDS": f"[{', '.join(map(str, each.schemas))}]",
-        "IS_ENUM": False,
-    }

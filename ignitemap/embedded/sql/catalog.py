@@ -92,9 +92,13 @@ class Table:
     """Whether the cache has more tables: then the SQLite column t tells whose an entry is."""
 
     by_name: Mapping[str, Column] = attrs.field(init=False, eq=False, repr=False)
+    written_columns: tuple[Column, ...] = attrs.field(init=False, eq=False, repr=False)
+    """In the order of their fields in objects that SQL writes: those with a default come first."""
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "by_name", {column.name: column for column in self.columns})
+        written = sorted(self.columns, key=lambda column: column.default is None)
+        object.__setattr__(self, "written_columns", tuple(written))
 
     @property
     def key_sql_type(self) -> SqlType:
@@ -298,10 +302,10 @@ def check_names(names: Iterable[str]) -> None:
 def definition_of(table: Table) -> dict[str, Any]:
     """A table as JSON."""
 
-    def plain(attribute: Any, value: Any) -> bool:
-        return str(attribute.name) != "by_name"
+    def given(attribute: Any, value: Any) -> bool:
+        return bool(attribute.init)
 
-    found = attrs.asdict(table, filter=plain)
+    found = attrs.asdict(table, filter=given)
     for column in found["columns"]:
         column["type"] = int(column["type"])
         if isinstance(column["default"], bytes):

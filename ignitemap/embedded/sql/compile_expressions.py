@@ -1,15 +1,17 @@
 """Compiles expressions: names, operators, conditions, subqueries. One function for each class of the tree."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
 
 from ignitemap.embedded.sql import moments
-from ignitemap.embedded.sql.compile_functions import compile_call, higher_of
+from ignitemap.embedded.sql.compile_functions import common_type, compile_call, higher_of
 from ignitemap.embedded.sql.compiler import Compiler
 from ignitemap.embedded.sql.errors import H2Error, refused, unsupported_feature
 from ignitemap.embedded.sql.functions import pattern_of
+from ignitemap.embedded.sql.lexer import KEYWORDS
 from ignitemap.embedded.sql.like import glob_of, like, like_of_units, like_without_case, read_pattern
 from ignitemap.embedded.sql.numbers import arithmetic, decimal, negate, scale_of, set_scale
 from ignitemap.embedded.sql.scope import Scope, ScopeColumn, column_typed
@@ -35,8 +37,8 @@ from ignitemap.embedded.sql.syntax import (
     RowNumber,
     Wildcard,
 )
-from ignitemap.embedded.sql.typed import FALSE, NULL, TRUE, Typed, collated, literal, size_of
-from ignitemap.embedded.sql.types import DATES, INTEGERS, NUMBERS, SQL_NAMES, STRINGS, SqlType, TypeSpec, higher
+from ignitemap.embedded.sql.typed import FALSE, NULL, TRUE, Typed, collated, joined, literal, size_of
+from ignitemap.embedded.sql.types import DATES, INTEGERS, NUMBERS, RANGES, SQL_NAMES, STRINGS, SqlType, TypeSpec, higher
 from ignitemap.embedded.sql.values import convert, sql_text
 
 __all__ = ["compile_condition", "compile_expression", "fitted", "identifier"]
@@ -50,58 +52,21 @@ NEGATED: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "
 def identifier(name: str) -> str:
     """A name as H2 prints it: quoted unless it is simple."""
     simple = name and (name[0].isalpha() or name[0] == "_") and all(char.isalnum() or char == "_" for char in name)
-    if simple and name == name.upper() and name not in KEYWORDS:
+    if simple and name == name.upper() and name not in RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
 
 
-KEYWORDS: Final = frozenset(
-    [
-        "ALL",
-        "CHECK",
-        "CONSTRAINT",
-        "CROSS",
-        "DISTINCT",
-        "EXCEPT",
-        "EXISTS",
-        "FETCH",
-        "FROM",
-        "FOR",
-        "FOREIGN",
-        "FULL",
-        "GROUP",
-        "HAVING",
-        "INNER",
-        "INTERSECT",
-        "IS",
-        "JOIN",
-        "LIMIT",
-        "LIKE",
-        "MINUS",
-        "NOT",
-        "NATURAL",
-        "OFFSET",
-        "ON",
-        "ORDER",
-        "PRIMARY",
-        "SELECT",
-        "UNIQUE",
-        "UNION",
-        "WITH",
-        "WHERE",
-        "TRUE",
-        "FALSE",
-        "NULL",
-        "ROWNUM",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "CURRENT_TIMESTAMP",
-        "SYSDATE",
-        "SYSTIME",
-        "SYSTIMESTAMP",
-        "TODAY",
-    ]
-)
+RESERVED: Final = KEYWORDS | {
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "SYSDATE",
+    "SYSTIME",
+    "SYSTIMESTAMP",
+    "TODAY",
+}
+"""The names that H2 prints with quotes."""
 
 
 def compile_expression(compiler: Compiler, scope: Scope, node: Expression) -> Typed:
@@ -208,11 +173,12 @@ def compile_binary(compiler: Compiler, scope: Scope, node: Binary) -> Typed:
 def concat(compiler: Compiler, left: Typed, right: Typed) -> Typed:
     one, two = compiler.cast(left, SqlType.STRING), compiler.cast(right, SqlType.STRING)
     typed = Typed(
-        f"({one.sql} || {two.sql})",
+        joined("||", one, two),
         SqlType.STRING,
         SqlType.STRING,
         f"({left.text} || {right.text})",
         cost=left.cost + right.cost + 1,
+        joined="||",
     )
     return compiler.fold(typed) if left.constant and right.constant else typed
 
@@ -258,15 +224,25 @@ def compile_negate(compiler: Compiler, scope: Scope, node: Negate) -> Typed:
     sql_type = SqlType.DECIMAL if operand.type is SqlType.UNKNOWN else operand.type
     if operand is NULL:
         return NULL
-    if sql_type not in NUMBERS:
+    if sql_type not in NUMBERS and sql_type is not SqlType.BOOLEAN:
         raise unsupported_feature(f"{SQL_NAMES[sql_type]} NEG", late=not operand.constant)
+    return negated(compiler, operand, sql_type)
+
+
+def negated(compiler: Compiler, operand: Typed, sql_type: SqlType) -> Typed:
+    """``- operand`` in a type; that of a BOOLEAN is the opposite."""
     one = compiler.cast(operand, sql_type)
-
-    def run(value: Any) -> Any:
-        return negate(sql_type, value)
-
     native = sql_type in SHORT_INTEGERS
-    sql = f"(- {one.sql})" if native else compiler.call(f"negate_{sql_type.name}", run, one.sql)
+    if native:
+        sql = f"(- {one.sql})"
+    elif sql_type is SqlType.BOOLEAN:
+        sql = f"(NOT {one.sql})"
+    else:
+
+        def run(value: Any) -> Any:
+            return negate(sql_type, value)
+
+        sql = compiler.call(f"negate_{sql_type.name}", run, one.sql)
     typed = Typed(
         sql,
         sql_type,
@@ -302,36 +278,22 @@ def moment_arithmetic(compiler: Compiler, operator: str, left: Typed, right: Typ
     elif operator == "-":
         if one in {SqlType.DATE, SqlType.TIMESTAMP}:
             if two is SqlType.INT:
-                return compile_call(compiler, "DATEADD", (day, negated(compiler, right), left))
+                return compile_call(compiler, "DATEADD", (day, negated(compiler, right, two), left))
             if two in days:
                 product = operate(compiler, "*", higher(SqlType.INT, two), seconds, right)
-                return compile_call(compiler, "DATEADD", (second, negated(compiler, product), left))
+                return compile_call(compiler, "DATEADD", (second, negated(compiler, product, product.type), left))
             if two is SqlType.TIME:
                 return time_added(compiler, -1, left, right, f"({left.text} - {right.text})")
             if two in {SqlType.DATE, SqlType.TIMESTAMP}:
                 return compile_call(compiler, "DATEDIFF", (day, right, left))
         elif one is SqlType.TIME and two is SqlType.TIME:
             return times(compiler, operator, left, right)
-    elif operator in {"*", "/"} and SqlType.TIME in {one, two} and not (operator == "/" and two is SqlType.TIME):
-        raise refused(f"TIME {operator} a number; count in seconds")
+    elif operator in {"*", "/"} and one is SqlType.TIME:
+        return time_scaled(compiler, operator, left, right)
+    elif operator == "*" and two is SqlType.TIME:
+        return time_scaled(compiler, operator, right, left)
     names = {SqlType.UNKNOWN: "?", **SQL_NAMES}
     raise unsupported_feature(f"{names[one]} {operator} {names[two]}")
-
-
-def negated(compiler: Compiler, operand: Typed) -> Typed:
-    sql_type = operand.type
-
-    def run(value: Any) -> Any:
-        return negate(sql_type, value)
-
-    typed = Typed(
-        compiler.call(f"negate_{sql_type.name}", run, compiler.checked(operand).sql),
-        sql_type,
-        sql_type,
-        f"(- {operand.text})",
-        cost=operand.cost + 1,
-    )
-    return compiler.fold(typed) if operand.constant else typed
 
 
 def times(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed:
@@ -340,11 +302,7 @@ def times(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed
     def run(one: int | None, two: int | None) -> int | None:
         if one is None or two is None:
             return None
-        total = one + two if operator == "+" else one - two
-        if not 0 <= total < moments.DAY_NANOS:
-            sign = "-" if total < 0 else ""
-            raise H2Error(22007, f'Cannot parse "TIME" constant "{sign}{moments.time_text(abs(total))}"')
-        return total
+        return within_a_day(one + two if operator == "+" else one - two)
 
     name = "time_plus" if operator == "+" else "time_minus"
     return Typed(
@@ -353,6 +311,42 @@ def times(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed
         SqlType.TIME,
         f"({left.text} {operator} {right.text})",
         cost=left.cost + right.cost + 1,
+    )
+
+
+def within_a_day(nanos: int) -> int:
+    """The nanoseconds of a TIME."""
+    if not 0 <= nanos < moments.DAY_NANOS:
+        sign = "-" if nanos < 0 else ""
+        raise H2Error(22007, f'Cannot parse "TIME" constant "{sign}{moments.time_text(abs(nanos))}"')
+    return nanos
+
+
+def time_scaled(compiler: Compiler, operator: str, time: Typed, factor: Typed) -> Typed:
+    """A TIME multiplied or divided by a number, within a day."""
+    source = factor.value_type
+
+    def run(nanos: int | None, value: Any) -> int | None:
+        if nanos is None or value is None:
+            return None
+        number = float(convert(source, SqlType.DOUBLE, value))
+        if operator == "*":
+            scaled = nanos * number
+        elif number:
+            scaled = nanos / number
+        else:
+            scaled = math.inf if nanos else math.nan
+        # As Java makes a long of a double: NaN is 0, and what is too large is the largest.
+        low, high = RANGES[SqlType.LONG]
+        return within_a_day(0 if math.isnan(scaled) else int(max(low, min(scaled, high))))
+
+    name = "time_multiply" if operator == "*" else "time_divide"
+    return Typed(
+        compiler.call(f"{name}_{source.name}", run, time.sql, compiler.checked(factor).sql),
+        SqlType.TIME,
+        SqlType.TIME,
+        f"({time.text} {operator} {factor.text})",
+        cost=time.cost + factor.cost + 1,
     )
 
 
@@ -470,13 +464,22 @@ def compile_not(compiler: Compiler, scope: Scope, node: Not) -> Typed:
 
 
 def compile_logic(compiler: Compiler, scope: Scope, node: Logic) -> Typed:
-    left = compile_expression(compiler, scope, node.left)
-    right = compile_expression(compiler, scope, node.right)
-    keeps = TRUE if node.operator == "AND" else FALSE
+    chain = [node]
+    while isinstance(chain[-1].left, Logic):
+        chain.append(chain[-1].left)
+    left = compile_expression(compiler, scope, chain[-1].left)
+    for each in reversed(chain):
+        left = joined_conditions(compiler, each.operator, left, compile_expression(compiler, scope, each.right))
+    return left
+
+
+def joined_conditions(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed:
+    """AND or OR of two values that become conditions, except where one of them is the other's value."""
+    keeps = TRUE if operator == "AND" else FALSE
     for one, other in ((left, right), (right, left)):
         if one == keeps and not other.constant and other.parameter is None:
             return other  # not even converted
-    return logic(compiler, node.operator, compiler.condition(left), compiler.condition(right))
+    return logic(compiler, operator, compiler.condition(left), compiler.condition(right))
 
 
 def logic(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed:
@@ -494,11 +497,12 @@ def logic(compiler: Compiler, operator: str, left: Typed, right: Typed) -> Typed
             return one if one.value == decides else other
     text = f"({left.text}\n    {operator} {right.text})"
     return Typed(
-        f"({left.sql} {operator} {right.sql})",
+        joined(operator, left, right),
         SqlType.BOOLEAN,
         SqlType.BOOLEAN,
         text,
         cost=left.cost + right.cost,
+        joined=operator,
     )
 
 
@@ -611,8 +615,7 @@ def compile_case(compiler: Compiler, scope: Scope, node: Case) -> Typed:
     thens = [compile_expression(compiler, scope, then) for _, then in node.branches]
     otherwise = None if node.otherwise is None else compile_expression(compiler, scope, node.otherwise)
     results = thens if otherwise is None else [*thens, otherwise]
-    known = [each.type for each in results if each.type not in {SqlType.UNKNOWN, SqlType.NULL}]
-    sql_type = max(known) if known else SqlType.STRING
+    sql_type = common_type(results)
     parts: list[str] = []
     texts: list[str] = []
     for when, then in zip(whens, thens, strict=True):

@@ -16,7 +16,7 @@ from ignitemap.embedded.sql.typed import NULL, Typed, collated, literal, size_of
 from ignitemap.embedded.sql.types import DATES, NUMBERS, SQL_NAMES, STRINGS, SqlType, higher
 from ignitemap.embedded.sql.values import java_length, text_of
 
-__all__ = ["compile_call", "higher_of"]
+__all__ = ["common_type", "compile_call", "higher_of"]
 
 Arguments = Sequence[Typed]
 

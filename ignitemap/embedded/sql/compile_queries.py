@@ -1,6 +1,6 @@
 """Compiles queries: sources and joins, grouping, ordering, set operations; and the expressions that hold queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -24,10 +24,9 @@ from ignitemap.embedded.sql.cursor import Cursor
 from ignitemap.embedded.sql.errors import H2Error, refused, unsupported
 from ignitemap.embedded.sql.lexer import tokenize
 from ignitemap.embedded.sql.parser import read_expression, read_query
-from ignitemap.embedded.sql.scope import Scope, ScopeColumn, ScopeTable
+from ignitemap.embedded.sql.scope import Scope, ScopeColumn, ScopeTable, find_common
 from ignitemap.embedded.sql.seam import SqlFailure
 from ignitemap.embedded.sql.syntax import (
-    QUERIES,
     Aggregate,
     Derived,
     Exists,
@@ -55,14 +54,19 @@ from ignitemap.embedded.sql.system_columns import REFUSED_VIEWS
 from ignitemap.embedded.sql.system_views import system_view
 from ignitemap.embedded.sql.tree import (
     aggregates_in,
-    class_of,
     has_aggregate,
     holds_query,
-    is_node,
-    items_of,
     parts_of,
+    with_names,
 )
-from ignitemap.embedded.sql.two_steps import average_in_two_steps, check_two_steps, finds_one_partition, reduced
+from ignitemap.embedded.sql.two_steps import (
+    average_in_two_steps,
+    check_gathered,
+    check_two_steps,
+    conjuncts,
+    finds_one_partition,
+    reduced,
+)
 from ignitemap.embedded.sql.typed import NULL, Typed, quote_name, size_of, unenclosed
 from ignitemap.embedded.sql.types import ADD_PROOF, SqlType, higher
 
@@ -116,7 +120,7 @@ def compile_query(compiler: Compiler, parent: Scope | None, query: Query, *, nam
     if isinstance(query, Select):
         return compile_select(compiler, parent, query, named=named)
     if isinstance(query, SetOperation):
-        return compile_set_operation(compiler, parent, query, named=named)
+        return compile_set_operation(compiler, parent, query)
     if named and not query.order and query.limit is None and query.offset is None:
         return compile_values(compiler, parent, query)
     source = Derived(attrs.evolve(query, order=(), limit=None, offset=None), None)
@@ -128,8 +132,7 @@ def compile_query(compiler: Compiler, parent: Scope | None, query: Query, *, nam
 def compile_with(compiler: Compiler, parent: Scope | None, query: With, *, named: bool) -> Compiled:
     depth = len(compiler.common)
     try:
-        for table in query.tables:
-            compiler.common.append({"table": table, "depth": len(compiler.common)})
+        compiler.common.extend(query.tables)
         return compile_query(compiler, parent, query.query, named=named)
     finally:
         del compiler.common[depth:]
@@ -141,11 +144,11 @@ def compile_with(compiler: Compiler, parent: Scope | None, query: With, *, named
 def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, named: bool) -> Compiled:
     scope = Scope(parent)
     if query.having is not None and not query.group:
-        return having_without_group(compiler, parent, query, named=named)
-    outer, compiler.gathered = compiler.gathered, False
+        return having_without_group(compiler, parent, query)
     source_text = compile_sources(compiler, scope, query.sources)
-    splits = compiler.split and parent is None and not compiler.gathered
-    compiler.gathered = outer
+    outermost = compiler.split and parent is None
+    gathers = outermost and any(column.gathered for table in scope.tables for column in table.columns.values())
+    splits = outermost and not gathers
     items = expanded(scope, query.items)
     order = [resolved_order(item, items, scope) for item in query.order]
     where = None
@@ -156,7 +159,9 @@ def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, n
         where = compile_condition(compiler, scope, query.where)
     whole = [item.expression for item in items] + ([] if query.having is None else [query.having])
     if splits:
-        scope.two_steps = not finds_one_partition(scope, query.where)
+        found_in_one = finds_one_partition(scope, query.where)
+        scope.two_steps = not found_in_one
+        scope.one_partition = found_in_one and not compiler.derived
         scope.distinct = any(each.distinct for part in whole for each in aggregates_in(part))
     grouping = (
         query.group is not None
@@ -175,10 +180,14 @@ def compile_select(compiler: Compiler, parent: Scope | None, query: Select, *, n
     compiled = [compile_item(compiler, scope, item.expression) for item in items]
     columns = tuple(output_column(item, typed) for item, typed in zip(items, compiled, strict=True))
     if splits:
-        check_two_steps(whole)
+        check_two_steps(compiler.common, whole)
+    if gathers:
+        check_gathered(compiler, scope, whole, list(conjuncts(query.where)))
     parts: list[str] = []
     for number, typed in enumerate(compiled):
-        sql = compiler.checked(typed).sql if typed.items is None else row_refused()
+        if typed.items is not None:
+            raise refused("rows as columns of a result; select their parts")
+        sql = compiler.checked(typed).sql
         if query.distinct and "COLLATE" in sql:
             sql += " COLLATE BINARY"
         parts.append(f"{sql} AS c{number + 1}" if named else sql)
@@ -233,15 +242,11 @@ def printed_again(compiler: Compiler, scope: Scope, expression: Expression) -> T
     return typed if again == expression else compile_expression(compiler, scope, again)
 
 
-def row_refused() -> str:
-    raise refused("rows as columns of a result; select their parts")
-
-
-def having_without_group(compiler: Compiler, parent: Scope | None, query: Select, *, named: bool) -> Compiled:
+def having_without_group(compiler: Compiler, parent: Scope | None, query: Select) -> Compiled:
     """HAVING over the one group of a query without GROUP BY, which SQLite does not take: WHERE around that query."""
     assert query.having is not None
     aliases = {item.alias: item.expression for item in query.items if item.alias is not None}
-    condition = unaliased(query.having, aliases)
+    condition = with_names(query.having, lambda name: aliases.get(name.column, name) if name.table is None else name)
     hidden = Item(condition, "HAVING")
     # An aggregate makes it a group query even where the items have none.
     items = (*query.items, hidden, Item(Aggregate("COUNT", None), "COUNT"))
@@ -254,20 +259,7 @@ def having_without_group(compiler: Compiler, parent: Scope | None, query: Select
     )
     listed = ", ".join(f"c{number + 1}" for number in range(len(columns)))
     sql = f"SELECT {listed} FROM ({inner.sql}) WHERE {test.sql}{limit_sql(compiler, query.limit, query.offset)}"
-    del named
     return Compiled(sql, columns, compound=True, gathered=True)
-
-
-def unaliased(node: Any, aliases: Mapping[str, Expression]) -> Any:
-    """An expression with the aliases of the select list replaced by what they stand for."""
-    if isinstance(node, tuple):
-        return tuple(unaliased(each, aliases) for each in items_of(node))
-    if isinstance(node, Name):
-        return aliases.get(node.column, node) if node.table is None else node
-    if not is_node(node) or isinstance(node, QUERIES):
-        return node
-    cls = class_of(node)
-    return cls(*(unaliased(getattr(node, attribute.name), aliases) for attribute in attrs.fields(cls)))
 
 
 def output_column(item: Item, typed: Typed) -> OutputColumn:
@@ -445,7 +437,9 @@ def aggregate_name(compiler: Compiler, scope: Scope, node: Aggregate) -> str:
 
 
 def compile_aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
-    if scope.grouped is None or scope.aggregating:
+    if scope.aggregating:
+        raise refused("aggregates of aggregates; aggregate a query in FROM")
+    if scope.grouped is None:
         raise H2Error(90054, f"Invalid use of aggregate function {aggregate_text(compiler, scope, node)}")
     scope.aggregating = True
     try:
@@ -457,6 +451,8 @@ def compile_aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Type
 
 def aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
     condition = None if node.condition is None else compile_condition(compiler, scope, node.condition)
+    if condition is not None and compiler.split and not scope.in_one_partition:
+        raise refused("FILTER over a partitioned table, which a cluster forgets; use CASE WHEN ... THEN ... END")
     filtered = "" if condition is None else f" FILTER (WHERE {condition.sql})"
     filter_text = "" if condition is None else f" FILTER (WHERE {condition.text})"
     if node.operand is None:
@@ -471,65 +467,76 @@ def aggregate(compiler: Compiler, scope: Scope, node: Aggregate) -> Typed:
         raise SqlFailure("50000", f"Unsupported expression: {text} [type=Aggregate]")
     if operand.items is not None:
         raise refused("aggregates of rows; aggregate their parts")
-    cost = 1 + operand.cost
-    sql = operand.sql
-    if node.distinct and "COLLATE" in sql:
-        sql += " COLLATE BINARY"
-    if node.name == "COUNT":
-        return Typed(f"COUNT({distinct}{sql}){filtered}", SqlType.LONG, SqlType.LONG, text, cost=cost)
-    source = operand.type
     if node.name in {"MIN", "MAX"}:
-        collation = " COLLATE DEC" if operand.value_type is SqlType.DECIMAL else ""
-        found = f"{node.name}({operand.sql}{collation}){filtered}"
-        # H2 gives the result the type that it expects of the operand.
-        result = operand.value_type if source is SqlType.UNKNOWN else source
-        if result is SqlType.NULL:
-            found = "NULL"
-        elif result is not operand.value_type:
-            found = compiler.cast_sql(found, operand.value_type, result)
-        return Typed(
-            found,
-            result,
-            result,
-            text,
-            cost=cost,
-            table=operand.table,
-            schema=operand.schema,
-            precision=operand.precision,
-            scale=operand.scale,
-        )
+        return extreme(compiler, node, operand, filtered, text)
+    if node.name == "COUNT":
+        sql = f"COUNT({distinct}{by_bytes(node, operand.sql)}){filtered}"
+        return Typed(sql, SqlType.LONG, SqlType.LONG, text, cost=1 + operand.cost)
+    return total(compiler, scope, node, operand, filtered, text)
+
+
+def by_bytes(node: Aggregate, sql: str) -> str:
+    """The operand of an aggregate: DISTINCT compares what is stored."""
+    return f"{sql} COLLATE BINARY" if node.distinct and "COLLATE" in sql else sql
+
+
+def extreme(compiler: Compiler, node: Aggregate, operand: Typed, filtered: str, text: str) -> Typed:
+    """MIN and MAX."""
+    collation = " COLLATE DEC" if operand.value_type is SqlType.DECIMAL else ""
+    found = f"{node.name}({operand.sql}{collation}){filtered}"
+    # H2 gives the result the type that it expects of the operand.
+    result = operand.value_type if operand.type is SqlType.UNKNOWN else operand.type
+    if result is SqlType.NULL:
+        found = "NULL"
+    elif result is not operand.value_type:
+        found = compiler.cast_sql(found, operand.value_type, result)
+    return Typed(
+        found,
+        result,
+        result,
+        text,
+        cost=1 + operand.cost,
+        table=operand.table,
+        schema=operand.schema,
+        precision=operand.precision,
+        scale=operand.scale,
+    )
+
+
+def total(compiler: Compiler, scope: Scope, node: Aggregate, operand: Typed, filtered: str, text: str) -> Typed:
+    """SUM and AVG, of a type that is proof against overflow: BIGINT, DECIMAL or DOUBLE."""
+    cost = 1 + operand.cost
+    distinct = "DISTINCT " if node.distinct else ""
+    source = operand.type
     if source is SqlType.BOOLEAN and node.name == "SUM":
-        return Typed(f"SUM({distinct}{sql}){filtered}", SqlType.LONG, SqlType.LONG, text, cost=cost)
+        sql = f"SUM({distinct}{by_bytes(node, operand.sql)}){filtered}"
+        return Typed(sql, SqlType.LONG, SqlType.LONG, text, cost=cost)
     if source not in ADD_PROOF:
         raise H2Error(90015, f'SUM or AVG on wrong data type for "{text}"')
     proof = ADD_PROOF[source]
     precision, scale = size_of(operand) if proof is SqlType.DECIMAL else (-1, -1)
-    converted = compiler.cast(operand, proof).sql
-    if node.distinct and "COLLATE" in converted:
-        converted += " COLLATE BINARY"
-    argument = f"({distinct}{converted})"
+    argument = f"({distinct}{by_bytes(node, compiler.cast(operand, proof).sql)})"
+    environment = compiler.environment
     if node.name == "SUM":
         if proof is SqlType.LONG:
-            total = f"SUM{argument}"
+            name = "SUM"
         elif proof is SqlType.DECIMAL:
-            total = compiler.environment.aggregate("sum_decimal", 1, SumOfDecimals) + argument
+            name = environment.aggregate("sum_decimal", 1, SumOfDecimals)
         else:
-            total = compiler.environment.aggregate("sum_double", 1, SumOfDoubles) + argument
-        return Typed(f"{total}{filtered}", proof, proof, text, cost=cost, precision=precision, scale=scale)
+            name = environment.aggregate("sum_double", 1, SumOfDoubles)
+        return Typed(f"{name}{argument}{filtered}", proof, proof, text, cost=cost, precision=precision, scale=scale)
     if scope.two_steps and not scope.distinct:
         whole = Typed("", source, source, text, cost=cost, precision=precision, scale=scale)
         return average_in_two_steps(compiler, whole, operand, filtered)
     if proof is SqlType.LONG:
         return Typed(f"(SUM{argument}{filtered} / COUNT{argument}{filtered})", source, source, text, cost=cost)
     if proof is SqlType.DECIMAL:
-        average = compiler.environment.aggregate("avg_decimal", 1, AverageOfDecimals) + argument + filtered
-        if source is SqlType.LONG:
-            average = compiler.cast_sql(average, SqlType.DECIMAL, SqlType.LONG)
-        return Typed(average, source, source, text, cost=cost, precision=precision, scale=scale)
-    average = compiler.environment.aggregate("avg_double", 1, AverageOfDoubles) + argument + filtered
-    if source is SqlType.FLOAT:
-        average = compiler.cast_sql(average, SqlType.DOUBLE, SqlType.FLOAT)
-    return Typed(average, source, source, text, cost=cost)
+        average = environment.aggregate("avg_decimal", 1, AverageOfDecimals) + argument + filtered
+    else:
+        average = environment.aggregate("avg_double", 1, AverageOfDoubles) + argument + filtered
+    if source is SqlType.LONG or source is SqlType.FLOAT:
+        average = compiler.cast_sql(average, proof, source)
+    return Typed(average, source, source, text, cost=cost, precision=precision, scale=scale)
 
 
 def group_concat(
@@ -568,6 +575,10 @@ def group_concat(
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
+Placed = dict[int, tuple[str, int]]
+"""The SQLite text of each source that is no join, and its place among the tables of the scope, by the source's id()."""
+
+
 def compile_sources(compiler: Compiler, scope: Scope, sources: Sequence[Source]) -> str:
     """FROM. All tables are put into the scope before the first condition is compiled."""
     if not sources:
@@ -575,39 +586,39 @@ def compile_sources(compiler: Compiler, scope: Scope, sources: Sequence[Source])
         column = ScopeColumn("X", f"{alias}.x", SqlType.LONG, SqlType.LONG)
         scope.tables.append(ScopeTable("SYSTEM_RANGE", None, {"X": column}))
         return f"(SELECT 1 AS x) AS {alias}"
-    texts: dict[int, str] = {}
+    placed: Placed = {}
     for source in sources:
-        add_tables(compiler, scope, source, texts)
-    return ", ".join(source_sql(compiler, scope, source, texts) for source in sources)
+        add_tables(compiler, scope, source, placed)
+    return ", ".join(source_sql(compiler, scope, source, placed) for source in sources)
 
 
-def add_tables(compiler: Compiler, scope: Scope, source: Source, texts: dict[int, str]) -> None:
-    if isinstance(source, Join):
-        add_tables(compiler, scope, source.left, texts)
-        before = len(scope.tables)
-        if isinstance(source.right, Join):
-            raise SqlFailure("50000", "Unsupported query: a join in parentheses on the right of a join")
-        add_tables(compiler, scope, source.right, texts)
-        if source.natural:
-            left, right = scope.tables[before - 1], scope.tables[before]
-            shared = tuple(name for name, column in right.columns.items() if name in left.columns and not column.hidden)
-            scope.tables[before] = attrs.evolve(right, tie=shared)
-        return
-    sql, table = compile_source(compiler, scope, source)
-    scope.tables.append(table)
-    texts[id(source)] = sql
-
-
-def source_sql(compiler: Compiler, scope: Scope, source: Source, texts: dict[int, str]) -> str:
+def add_tables(compiler: Compiler, scope: Scope, source: Source, placed: Placed) -> None:
+    """Put the tables of a source into the scope."""
     if not isinstance(source, Join):
-        return texts[id(source)]
-    left = source_sql(compiler, scope, source.left, texts)
-    right = source_sql(compiler, scope, source.right, texts)
+        sql, table = compile_source(compiler, scope, source)
+        placed[id(source)] = sql, len(scope.tables)
+        scope.tables.append(table)
+        return
+    add_tables(compiler, scope, source.left, placed)
+    if isinstance(source.right, Join):
+        raise SqlFailure("50000", "Unsupported query: a join in parentheses on the right of a join")
+    add_tables(compiler, scope, source.right, placed)
+    if source.natural:
+        left, right = scope.tables[-2:]
+        shared = tuple(name for name, column in right.columns.items() if name in left.columns and not column.hidden)
+        scope.tables[-1] = attrs.evolve(right, tie=shared)
+
+
+def source_sql(compiler: Compiler, scope: Scope, source: Source, placed: Placed) -> str:
+    """A source as SQLite takes it, with the conditions of its joins."""
+    if not isinstance(source, Join):
+        return placed[id(source)][0]
+    left = source_sql(compiler, scope, source.left, placed)
+    right = source_sql(compiler, scope, source.right, placed)
     condition = ""
     if source.natural:
-        table = next(each for each in scope.tables if each.tie and texts[id(source.right)].endswith(table_alias(each)))
-        place = scope.tables.index(table)
-        other = scope.tables[place - 1]
+        place = placed[id(source.right)][1]
+        other, table = scope.tables[place - 1], scope.tables[place]
         pairs = [compile_pair(compiler, other.columns[name], table.columns[name]) for name in table.tie]
         condition = " AND ".join(pairs)
     elif source.on is not None:
@@ -615,12 +626,6 @@ def source_sql(compiler: Compiler, scope: Scope, source: Source, texts: dict[int
     if source.kind == "LEFT":
         return f"{left} LEFT JOIN {right} ON {condition or '1'}"
     return f"{left} JOIN {right} ON {condition}" if condition else f"{left} CROSS JOIN {right}"
-
-
-def table_alias(table: ScopeTable) -> str:
-    """The SQLite alias of a table in a scope."""
-    column = next(iter(table.columns.values()))
-    return " AS " + column.sql.partition(".")[0]
 
 
 def compile_pair(compiler: Compiler, left: ScopeColumn, right: ScopeColumn) -> str:
@@ -683,10 +688,11 @@ def derived_table(
     compiler.derived += 1
     compiled = compile_query(compiler, scope.parent, query, named=True)
     compiler.derived -= 1
-    compiler.gathered = compiler.gathered or compiled.gathered
     alias = compiler.alias()
-    if names is not None and len(names) != len(compiled.columns):
-        raise H2Error(21002, "Column count does not match")
+    if names is not None:
+        if len(names) != len(compiled.columns):
+            raise H2Error(21002, "Column count does not match")
+        check_names(compiler, name, [column.name for column in compiled.columns], names)
     columns: dict[str, ScopeColumn] = {}
     for number, column in enumerate(compiled.columns):
         own = column.name if names is None else names[number]
@@ -704,16 +710,15 @@ def derived_table(
             column.scale,
             column.nullable,
             affine=column.affine,
+            gathered=compiled.gathered,
         )
     return f"({compiled.sql}) AS {alias}", ScopeTable(name or f"_{alias}", schema, columns)
 
 
 def compile_table_name(compiler: Compiler, scope: Scope, source: TableName) -> tuple[str, ScopeTable]:
-    if source.schema is None:
-        for place in range(len(compiler.common) - 1, -1, -1):
-            table = compiler.common[place]["table"]
-            if table.name == source.name:
-                return common_table(compiler, scope, source, place)
+    place = find_common(compiler.common, source)
+    if place is not None:
+        return common_table(compiler, scope, source, place)
     schema = compiler.schema if source.schema is None else source.schema
     view = system_view(schema, source.name)
     if view is not None:
@@ -723,29 +728,42 @@ def compile_table_name(compiler: Compiler, scope: Scope, source: TableName) -> t
             name: ScopeColumn(name, f"{alias}.{quote_name(name)}", sql_type, sql_type, source.name, schema)
             for name, sql_type in view.columns
         }
-        return f"temp.{quote_name(view.store)} AS {alias}", renamed(
-            ScopeTable(source.alias or source.name, schema, columns), source.columns
-        )
+        table = ScopeTable(source.alias or source.name, schema, columns)
+        return f"temp.{quote_name(view.store)} AS {alias}", renamed(compiler, table, source.columns)
     found = find_table(compiler, schema, source)
     if isinstance(found, View):
-        outer, compiler.common = compiler.common, []
-        try:
-            cursor = Cursor(tokenize(found.text))
-            return derived_table(
-                compiler, Scope(), read_query(cursor), source.alias or found.name, source.columns, found.schema
-            )
-        finally:
-            compiler.common = outer
+        return view_table(compiler, source, found)
     for index in source.indexes:
         known = {each.name for each in found.indexes} | {"_key_PK", "_key_PK_proxy", "_key_PK_hash", "__SCAN_"}
         if index not in known:
             raise H2Error(42112, f'Index "{index}" not found')
     alias = compiler.alias()
     sql, table_in_scope = table_scope(found, alias, source.alias, partitioned=compiler.catalog.partitioned(found.cache))
-    return sql, renamed(table_in_scope, source.columns)
+    return sql, renamed(compiler, table_in_scope, source.columns)
 
 
-def find_table(compiler: Compiler, schema: str, source: TableName) -> "Table | View":
+def view_table(compiler: Compiler, source: TableName, view: View) -> tuple[str, ScopeTable]:
+    """A view: its query is read again, outside of the WITHs around this place."""
+    if view in compiler.views:
+        shown = f"{view.schema}.{view.name}"
+        raise H2Error(90109, f'View "{shown}" is invalid: "it reads itself"')
+    outer, compiler.common = compiler.common, []
+    compiler.views.append(view)
+    try:
+        query = read_query(Cursor(tokenize(view.text)))
+        return derived_table(compiler, Scope(), query, source.alias or view.name, source.columns, view.schema)
+    finally:
+        compiler.views.pop()
+        compiler.common = outer
+
+
+def find_table(compiler: Compiler, schema: str, source: TableName) -> Table | View:
+    """The table or view of the catalog that a name in FROM means.
+
+    Raises:
+        H2Error: There is none.
+        SqlFailure: It is one of H2's own views.
+    """
     found = compiler.catalog.find(schema, source.name)
     if found is None:
         if (
@@ -762,13 +780,25 @@ def find_table(compiler: Compiler, schema: str, source: TableName) -> "Table | V
     return found
 
 
-def renamed(table: ScopeTable, names: Sequence[str] | None) -> ScopeTable:
+def check_names(compiler: Compiler, table: str | None, own: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse other names for columns where a cluster splits the statement: it prints the table without them."""
+    changed = next((name for name, former in zip(names, own, strict=True) if name != former), None)
+    if compiler.split and changed is not None:
+        raise H2Error(
+            42122,
+            f'Column "{table}.{changed}" not found. A cluster does not know the names of columns behind an alias or in '
+            "WITH t (...) where it reads partitioned tables; name them in the query, SELECT ... AS ...",
+        )
+
+
+def renamed(compiler: Compiler, table: ScopeTable, names: Sequence[str] | None) -> ScopeTable:
     """The table with its columns under other names."""
     if names is None:
         return table
     if len(names) != len(table.columns):  # with _KEY and _VAL, which come first
         raise H2Error(21002, "Column count does not match")
     ordered = sorted(table.columns.values(), key=lambda column: not column.hidden)
+    check_names(compiler, table.alias, [column.name for column in ordered], names)
     columns = {name: attrs.evolve(column, name=name) for name, column in zip(names, ordered, strict=True)}
     return attrs.evolve(table, columns=columns)
 
@@ -776,7 +806,7 @@ def renamed(table: ScopeTable, names: Sequence[str] | None) -> ScopeTable:
 def common_table(compiler: Compiler, scope: Scope, source: TableName, place: int) -> tuple[str, ScopeTable]:
     """A named query of WITH, compiled where it is used; it sees those before it."""
     outer = compiler.common
-    table = outer[place]["table"]
+    table = outer[place]
     compiler.common = outer[:place]
     try:
         return derived_table(
@@ -855,22 +885,19 @@ def compile_values(compiler: Compiler, parent: Scope | None, query: Values) -> C
     for column in zip(*rows, strict=True):
         known = [each.value_type for each in column if each.value_type not in {SqlType.NULL, SqlType.UNKNOWN}]
         types.append(max(known) if known else SqlType.STRING)
-    selects = [
-        "SELECT "
-        + ", ".join(
-            f"{compiler.cast(value, sql_type).sql} AS c{number + 1}"
-            for number, (value, sql_type) in enumerate(zip(row, types, strict=True))
-        )
+    lines = [
+        ", ".join(compiler.cast(value, sql_type).sql for value, sql_type in zip(row, types, strict=True))
         for row in rows
     ]
+    names = ", ".join(f"column{number + 1} AS c{number + 1}" for number in range(len(types)))
     columns = tuple(OutputColumn(f"C{number + 1}", each, each) for number, each in enumerate(types))
-    return Compiled(" UNION ALL ".join(selects), columns, compound=True)
+    return Compiled(f"SELECT {names} FROM (VALUES ({'), ('.join(lines)}))", columns, compound=True)
 
 
 # --- set operations ---------------------------------------------------------------------------------------------------
 
 
-def compile_set_operation(compiler: Compiler, parent: Scope | None, query: SetOperation, *, named: bool) -> Compiled:
+def compile_set_operation(compiler: Compiler, parent: Scope | None, query: SetOperation) -> Compiled:
     left = compile_query(compiler, parent, query.left, named=True)
     right = compile_query(compiler, parent, query.right, named=True)
     if len(left.columns) != len(right.columns):
@@ -905,7 +932,6 @@ def compile_set_operation(compiler: Compiler, parent: Scope | None, query: SetOp
     sql += limit
     ended = bool(terms or limit)
     text = f"({left.text})\n{query.operator}\n({right.text})"
-    del named
     return Compiled(
         sql,
         tuple(columns),
@@ -919,8 +945,9 @@ def operand_sql(compiler: Compiler, operand: Compiled, columns: Sequence[OutputC
     """An operand of a set operation with its columns in the common types."""
     needed = [(own.value_type, common.value_type) for own, common in zip(operand.columns, columns, strict=True)]
     converts = any(one is not two and one is not SqlType.NULL for one, two in needed)
-    nested = operand.compound or (not first and " UNION " in operand.sql) or ("UNION" in operand.sql and not first)
-    nested = nested or (not first and any(word in operand.sql for word in (" EXCEPT ", " INTERSECT ")))
+    nested = operand.compound or (
+        not first and any(word in operand.sql for word in (" UNION ", " EXCEPT ", " INTERSECT "))
+    )
     if not converts and not nested:
         return operand.sql
     parts = [

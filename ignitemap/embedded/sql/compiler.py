@@ -11,12 +11,13 @@ import attrs
 
 from ignitemap.embedded.sql.environment import Environment
 from ignitemap.embedded.sql.errors import H2Error, out_of_range
+from ignitemap.embedded.sql.syntax import CommonTable
 from ignitemap.embedded.sql.typed import NULL, Slot, Typed, literal, literal_sql
 from ignitemap.embedded.sql.types import INTEGERS, RANGES, STRINGS, SqlType
 from ignitemap.embedded.sql.values import convert, converter, sql_text, to_boolean
 
 if TYPE_CHECKING:
-    from ignitemap.embedded.sql.catalog import Catalog
+    from ignitemap.embedded.sql.catalog import Catalog, View
 
 __all__ = ["Compiler"]
 
@@ -32,12 +33,12 @@ class Compiler:
         "common",
         "derived",
         "environment",
-        "gathered",
         "parameters",
         "schema",
         "slots",
         "split",
         "system_views",
+        "views",
     )
 
     def __init__(
@@ -53,14 +54,14 @@ class Compiler:
         self.parameters: Final = parameters
         self.slots: list[Slot] = []
         self.aliases = 0
-        self.common: list[dict[str, Any]] = []
+        self.common: list[CommonTable] = []
         """The named queries of the WITHs around this place."""
+        self.views: list[View] = []
+        """The views around this place."""
         self.system_views: dict[str, Any] = {}
         """The SYS and INFORMATION_SCHEMA views that must be filled before the statement runs."""
         self.derived = 0
         """How many queries in FROM are around this place."""
-        self.gathered = False
-        """Whether a table of the FROM that is being compiled is a query whose rows a cluster gathers first."""
         self.split = False
         """Whether a cluster would split the statement: it reads partitioned tables."""
 
@@ -119,7 +120,8 @@ class Compiler:
             return value
 
         name = self.environment.function(f"in_range_{sql_type.name}", 1, check)
-        return attrs.evolve(typed, sql=f"{name}({typed.sql})", unchecked=False)
+        operation = typed.sql[1:-1]  # without its parentheses: SQLite reads few in each other
+        return attrs.evolve(typed, sql=f"{name}({operation})", unchecked=False)
 
     def cast(self, typed: Typed, target: SqlType) -> Typed:
         """The expression converted to a type, as H2 converts an operand.

@@ -53,6 +53,13 @@ class Cursor:
             self.expected.append(text)
         return False
 
+    def read_any(self, *texts: str) -> str | None:
+        """Pass one of some keywords, words or symbols if it is the next token, and return it."""
+        for text in texts:
+            if self.read_if(text):
+                return text
+        return None
+
     def is_next(self, text: str) -> bool:
         """Whether a keyword, word or symbol is the next token."""
         token = self.token

@@ -183,7 +183,10 @@ class Definitions:
         options = options_of(node.parameters) if node.parameters else Options()
         wrap_key, wrap_value = wrapping(options, primary, names)
         affinity = self.affinity_column(options, primary, names, wrap_key=wrap_key)
-        if self.catalog.find(schema, node.name) is not None:
+        existing = self.catalog.find(schema, node.name)
+        if isinstance(existing, View):
+            raise refused(f"a table with the name of the view {node.name}, which it hides; choose another name")
+        if existing is not None:
             if node.if_not_exists:
                 return
             raise parsing(f"Table already exists: {node.name}")
@@ -498,7 +501,7 @@ class Definitions:
         schema = self.known_schema(node.schema or schema, statement)
         existing = self.catalog.find(schema, node.name)
         if isinstance(existing, Table):
-            raise SqlFailure("50000", f"Table already exists: {node.name}")
+            raise refused(f"a view with the name of the table {node.name}, which hides it; choose another name")
         if existing is not None and not node.replace:
             raise SqlFailure("50000", f"View already exists: {node.name}")
         self.catalog.save_view(View(schema, node.name, node.text))

@@ -27,13 +27,14 @@ from ignitemap.embedded.sql.syntax import (
     Delete,
     Expression,
     Insert,
-    Literal,
+    Logic,
     Name,
     Parameter,
     Target,
     Update,
 )
-from ignitemap.embedded.sql.typed import Typed
+from ignitemap.embedded.sql.tree import is_fixed
+from ignitemap.embedded.sql.typed import NULL, Typed
 from ignitemap.embedded.sql.types import JAVA, STRINGS, WIRE, SqlType
 from ignitemap.embedded.sql.values import convert, text_of
 from ignitemap.protocol.types import codes
@@ -111,15 +112,12 @@ def entry_of(
     """The key and the value of a row of fitted column values; with ``key`` and ``old``, of a row that is updated."""
     if key is None:
         if table.key_field is not None:
-            value = row.get(table.key_field, row.get(KEY))
-            if value is None:
-                raise SqlFailure("22004", "Key for INSERT, COPY, or MERGE must not be null")
-            key = marshal_whole(table.key_type, table.by_name[table.key_field].type, value)
+            key = marshal_whole(table.key_type, table.by_name[table.key_field].type, row[table.key_field])
         elif KEY in row:
             key = whole_bytes(table.key_type, table.key_sql_type, row[KEY])
         else:
             fields = {
-                column.field: (column.type, row[column.name]) for column in table.key_columns if column.name in row
+                column.field: (column.type, row.get(column.name)) for column in table.written_columns if column.is_key
             }
             affinity = None if table.affinity is None else table.by_name[table.affinity].field
             key = make_object(types, table.key_type, fields, affinity=affinity)
@@ -130,15 +128,11 @@ def entry_of(
         return key, marshal_whole(table.value_type, table.by_name[table.value_field].type, value)
     if VALUE in row:
         return key, whole_bytes(table.value_type, table.value_sql_type, row[VALUE])
-    if table.value_field is not None and old is not None:
-        return key, old
     fields = {
         column.field: (column.type, row[column.name])
-        for column in table.columns
+        for column in table.written_columns
         if not column.is_key and column.name in row
     }
-    if simple_code(table.value_type) is not None:
-        raise SqlFailure("22004", "Value for INSERT, COPY, MERGE, or UPDATE must not be null")
     return key, make_object(types, table.value_type, fields, old=old)
 
 
@@ -302,8 +296,20 @@ def insert_columns(table: Table, names: Sequence[str] | None) -> tuple[str, ...]
     return tuple(names)
 
 
+def check_whole(table: Table, names: Sequence[str]) -> None:
+    """Refuse _KEY and _VAL as columns to write where they are objects, unless parts of them stand before."""
+    for place, name in enumerate(names):
+        if name not in {KEY, VALUE}:
+            continue
+        is_key = name == KEY
+        parts_before = any(table.by_name[each].is_key == is_key for each in names[:place] if each in table.by_name)
+        if (table.key_sql_type if is_key else table.value_sql_type) is SqlType.OBJECT and not parts_before:
+            raise unsupported(f"Update of composite {'key' if is_key else 'value'} column is not supported")
+
+
 def check_insert(table: Table, names: Sequence[str], node: Insert) -> None:
     """Ignite's own checks, after H2's."""
+    check_whole(table, names)
     whole_value = [name for name in names if name in {VALUE, table.value_field}]
     others = [name for name in names if name in table.by_name and not table.by_name[name].is_key]
     if VALUE in whole_value and [name for name in others if name != table.value_field]:
@@ -317,7 +323,8 @@ def check_insert(table: Table, names: Sequence[str], node: Insert) -> None:
             "Column _KEY refers to entire key cache object. It must not be mixed with other columns that refer to "
             "parts of key."
         )
-    if not keys:
+    without_key = not keys and (table.key_field is not None or not table.key_columns)
+    if without_key or (simple_code(table.value_type) is not None and not whole_value):
         raise SqlFailure("50000", "Failed to prepare update plan.")
     if KEY in keys and len(keys) > 1:
         raise parsing(f"Columns _KEY and {table.key_field} both refer to entire cache key object.")
@@ -350,7 +357,7 @@ def compile_insert(compiler: Compiler, node: Insert) -> InsertPlan:
         rows.append([compile_expression(compiler, Scope(), value) for value in row if not isinstance(value, Default)])
     check_insert(table, names, node)
     several = len(rows) > 1
-    if all(typed.constant or typed.parameter is not None for row in rows for typed in row):
+    if all(is_given(typed) for row in rows for typed in row):
         cells = tuple(
             tuple(
                 Cell(typed.value_type, typed.value)
@@ -382,10 +389,14 @@ class UpdatePlan:
     names: tuple[str, ...]
     types: tuple[SqlType, ...]
     sql: str
+    fast: Cell | None = None
+    """The key that the statement names while it gives a whole value: Ignite takes both as they are."""
 
     def run(self, work: Work) -> int:
         """Write the changed rows and return how many they are."""
         work.writer.check(self.table.cache)
+        if self.fast is not None:
+            self.check_fast(self.fast)
         changes: list[Change] = []
         for key, old, *values in work.environment.rows(self.sql, work.bind()):
             row: dict[str, Any] = {}
@@ -396,11 +407,33 @@ class UpdatePlan:
                     column = Column(name, name, target, JAVA[target], "")
                 row[name] = fit(column, source, value)
                 check(column, row[name])
+            if self.fast is not None and row[self.names[0]] is None:
+                changes.append(Change(Action.REMOVE, key))
+                continue
             _, value = entry_of(work.types, self.table, row, old=old, key=key)
             changes.append(Change(Action.UPDATE, key, value))
         if not changes:
             return 0
         return sum(map(bool, work.writer.apply(self.table.cache, changes)))
+
+    def check_fast(self, key: Cell) -> None:
+        """Refuse a key or a value of another type than the table's.
+
+        Raises:
+            SqlFailure: A cluster fails on the key; it would store the value, where SQL does not find it any more.
+        """
+        wanted = self.table.key_sql_type
+        if WIRE[key.type] != WIRE[wanted]:
+            raise SqlFailure(
+                "50000", f"Failed to execute DML statement: the key is of the type {key.type.name}, not {wanted.name}"
+            )
+        (source,) = self.types
+        target = self.table.value_sql_type
+        if source is not SqlType.NULL and WIRE[source] != WIRE[target]:
+            raise refused(
+                f"UPDATE by key with a value of the type {source.name} in a table of {target.name}, which a cluster "
+                "stores as it is; CAST it"
+            )
 
 
 def target_scope(compiler: Compiler, table: Table, target: Target) -> tuple[str, Scope, str]:
@@ -429,6 +462,7 @@ def compile_update(compiler: Compiler, node: Update) -> UpdatePlan:
     where = None if node.where is None else compile_condition(compiler, scope, node.where)
     if any(name == KEY or (name in table.by_name and table.by_name[name].is_key) for name in names):
         raise parsing("SQL UPDATE can't modify key or its fields directly")
+    check_whole(table, names)
     if VALUE in names and len(names) > 1:
         raise parsing(
             "Column _VAL refers to entire value cache object. It must not be mixed with other columns that refer to "
@@ -438,7 +472,25 @@ def compile_update(compiler: Compiler, node: Update) -> UpdatePlan:
         raise unsupported("DEFAULT values are unsupported for UPDATE.")
     parts = [f'{alias}."$k"', f'{alias}."$v"', *(compiler.checked(typed).sql for typed in compiled)]
     sql = f"SELECT {', '.join(parts)} FROM {source}{where_sql(where)}{limit(compiler, node.limit)}"
-    return UpdatePlan(table, tuple(names), tuple(typed.value_type for typed in compiled), sql)
+    types = tuple(typed.value_type for typed in compiled)
+    return UpdatePlan(table, tuple(names), types, sql, fast_update(compiler, scope, table, node, names, compiled))
+
+
+def fast_update(
+    compiler: Compiler, scope: Scope, table: Table, node: Update, names: Sequence[str], values: Sequence[Typed]
+) -> Cell | None:
+    """The key in ``SET value = ? WHERE key = ?``, which may have ``AND value = ?``."""
+    if len(names) != 1 or names[0] not in {VALUE, table.value_field} or not is_given(values[0]):
+        return None
+    conditions = [node.where]
+    if isinstance(node.where, Logic) and node.where.operator == "AND":
+        conditions = [node.where.left, node.where.right]
+    return next(filter(None, (fast_key(compiler, scope, table, each) for each in conditions)), None)
+
+
+def is_given(typed: Typed) -> bool:
+    """Whether a value is a constant or a parameter."""
+    return typed.constant or typed.parameter is not None
 
 
 def where_sql(where: Typed | None) -> str:
@@ -511,7 +563,7 @@ def fast_key(compiler: Compiler, scope: Scope, table: Table, where: Expression |
     name, value = where.left, where.right
     if not isinstance(name, Name):
         name, value = value, name
-    if not isinstance(name, Name) or not isinstance(value, (Literal, Parameter)):
+    if not isinstance(name, Name) or not is_fixed(value):
         return None
     if name.column not in {KEY, table.key_field} or table.key_sql_type is SqlType.OBJECT:
         return None
@@ -520,10 +572,11 @@ def fast_key(compiler: Compiler, scope: Scope, table: Table, where: Expression |
         if value.index >= len(compiler.parameters):
             return None
         return Cell(compiler.parameters[value.index], slot=value.index)
-    if value.value is None:
+    typed = compile_expression(compiler, Scope(), value)
+    if not typed.constant or typed is NULL:
         return None
     # A constant was converted to the type of the column where that is the higher one.
-    sql_type, stored = value.type, value.value
+    sql_type, stored = typed.value_type, typed.value
     if sql_type < table.key_sql_type:
         sql_type, stored = table.key_sql_type, convert(sql_type, table.key_sql_type, stored)
     return Cell(sql_type, stored)

@@ -28,7 +28,7 @@ from ignitemap.embedded.sql.dml import (
 )
 from ignitemap.embedded.sql.entries import shape_of
 from ignitemap.embedded.sql.environment import Environment
-from ignitemap.embedded.sql.errors import H2Error, parse_failure, refused, run_failure
+from ignitemap.embedded.sql.errors import H2Error, parse_failure, refused, run_failure, too_large
 from ignitemap.embedded.sql.explain import readable
 from ignitemap.embedded.sql.index_queries import index_entries
 from ignitemap.embedded.sql.marshal import Marshal, marshaller, unmarshal
@@ -351,7 +351,10 @@ class Engine:
     def _parse(self, statement: str) -> ParsedStatement:
         found = self._parsed.get(statement)
         if found is None:
-            found = parse(statement)
+            try:
+                found = parse(statement)
+            except RecursionError:
+                raise too_large() from None
             self._parsed[statement] = found
             if len(self._parsed) > MAX_PLANS:
                 self._parsed.popitem(last=False)
@@ -372,6 +375,8 @@ class Engine:
                 plan = self._compile(parsed, schema, types)
             except H2Error as error:
                 raise parse_failure(error, statement) from None
+            except RecursionError:
+                raise too_large() from None
             self._plans[key] = plan
             if len(self._plans) > MAX_PLANS:
                 self._plans.popitem(last=False)

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from ignitemap.embedded.sql.errors import out_of_range
+from ignitemap.embedded.sql.errors import out_of_range, too_large
 from ignitemap.embedded.sql.numbers import compare_decimals
 
 __all__ = ["Environment", "StoreError"]
 
 PARAMETER: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?(\d+)""")
+
+TOO_LARGE: Final = ("parser stack overflow", "too large", "too many", "at most 64 tables")
+"""How SQLite calls what goes beyond its limits."""
 
 
 class StoreError(Exception):
@@ -85,6 +88,7 @@ class Environment:
 
         Raises:
             H2Error: A callback found what H2 would refuse.
+            SqlFailure: The query goes beyond SQLite's limits.
             StoreError: SQLite failed.
         """
         self.failure = None
@@ -100,6 +104,8 @@ class Environment:
                 raise out_of_range(2**63) from None
             if "interrupted" in str(error):
                 raise
+            if any(words in str(error) for words in TOO_LARGE):
+                raise too_large() from None
             raise StoreError(f"{error} in: {sql}") from error
         except sqlite3.Error as error:
             failure, self.failure = self.failure, None

@@ -21,6 +21,7 @@ __all__ = [
     "parsing",
     "refused",
     "run_failure",
+    "too_large",
     "unsupported",
     "unsupported_feature",
 ]
@@ -75,6 +76,11 @@ def refused(what: str) -> SqlFailure:
 def in_quotes(value: object) -> str:
     """A value in a message of H2's, which doubles the quotes inside."""
     return '"' + str(value).replace('"', '""') + '"'
+
+
+def too_large() -> SqlFailure:
+    """A statement is nested too deeply or has too many parts."""
+    return refused("a statement this large; use IN (...), a VALUES list or several statements")
 
 
 def unsupported_feature(message: str, *, late: bool = False) -> H2Error:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import attrs
 
-from ignitemap.embedded.sql.errors import H2Error, conversion_failed, division_by_zero
+from ignitemap.embedded.sql.errors import H2Error, conversion_failed, division_by_zero, refused
+from ignitemap.embedded.sql.hyperbolic import cosh, sinh
 from ignitemap.embedded.sql.numbers import double_text
 from ignitemap.embedded.sql.types import SqlType
 from ignitemap.embedded.sql.values import java_encoded, java_length, stored_uuid
@@ -93,8 +94,10 @@ def replaced(text: str | None, search: str | None, replacement: str | None = "")
 
 
 def inserted(text: str | None, start: int | None, length: int | None, other: str | None) -> str | None:
-    if start is None or length is None:
+    if start is None:
         return None
+    if length is None:
+        raise refused("INSERT without a length, which is the number of the place on a cluster; COALESCE it")
     if text is None:
         return other
     if other is None:
@@ -409,7 +412,7 @@ def table() -> dict[str, Function]:
         "ASIN": math.asin,
         "ATAN": math.atan,
         "COS": math.cos,
-        "COSH": math.cosh,
+        "COSH": cosh,
         "COT": cotangent,
         "DEGREES": math.degrees,
         "EXP": math.exp,
@@ -418,7 +421,7 @@ def table() -> dict[str, Function]:
         "LOG10": logarithm(math.log10),
         "RADIANS": math.radians,
         "SIN": math.sin,
-        "SINH": math.sinh,
+        "SINH": sinh,
         "SQRT": math.sqrt,
         "TAN": math.tan,
         "TANH": math.tanh,

@@ -46,46 +46,11 @@ class Source(NamedTuple):
     tokens: list[Token]
 
 
-KEYWORDS: Final = frozenset(
-    [
-        "ALL",
-        "CHECK",
-        "CONSTRAINT",
-        "CROSS",
-        "DISTINCT",
-        "EXCEPT",
-        "EXISTS",
-        "FETCH",
-        "FROM",
-        "FOR",
-        "FOREIGN",
-        "FULL",
-        "GROUP",
-        "HAVING",
-        "INNER",
-        "INTERSECT",
-        "IS",
-        "JOIN",
-        "LIMIT",
-        "LIKE",
-        "MINUS",
-        "NOT",
-        "NATURAL",
-        "OFFSET",
-        "ON",
-        "ORDER",
-        "PRIMARY",
-        "SELECT",
-        "UNIQUE",
-        "UNION",
-        "WITH",
-        "WHERE",
-        "TRUE",
-        "FALSE",
-        "NULL",
-        "ROWNUM",
-    ]
+WORDS: Final = (
+    "ALL CHECK CONSTRAINT CROSS DISTINCT EXCEPT EXISTS FALSE FETCH FOR FOREIGN FROM FULL GROUP HAVING INNER INTERSECT IS"
+    " JOIN LIKE LIMIT MINUS NATURAL NOT NULL OFFSET ON ORDER PRIMARY ROWNUM SELECT TRUE UNION UNIQUE WHERE WITH"
 )
+KEYWORDS: Final = frozenset(WORDS.split())
 """What can't be a name without quotes. LEFT, RIGHT, CASE, VALUES, SET and so on are names to H2."""
 
 SYMBOLS: Final = frozenset(("<=", ">=", "<>", "!=", "||", "::", ":=", "&&", "!~", *"{}*/%;,:[]~()<>=+-@."))
@@ -93,7 +58,7 @@ PIECE: Final = re.compile(
     r"""(?P<space>[\s\x00-\x20]+)
     |(?P<comment>/\*.*?\*/|//[^\n\r]*|--[^\n\r]*)
     |(?P<name>[^\W\d][\w$]*)
-    |(?P<number>0[xX][0-9a-fA-F]*|(?:\d|\.\d)[\d.]*(?:[eE][+-]?\d*)?)
+    |(?P<number>0[xX][0-9a-fA-F]*|\d+[lL]|(?:\d|\.\d)[\d.]*(?:[eE][+-]?\d*)?)
     |(?P<string>'(?:[^']|'')*')
     |(?P<quoted>"(?:[^"]|"")*"|`[^`]*`)
     |(?P<dollars>\$\$.*?\$\$)
@@ -152,7 +117,7 @@ def tokenize(statement: str) -> Source:
             tokens.append(Token(Kind.SYMBOL, text, end, start))
         elif group == "number":
             shown.append(text.upper())
-            sql_type, value, end = number(statement, text, start, end)
+            sql_type, value = number(text)
             if value is None:
                 failed = True
                 break
@@ -183,25 +148,20 @@ def tokenize(statement: str) -> Source:
     return Source(statement, whole, tokens)
 
 
-def number(statement: str, text: str, start: int, end: int) -> tuple[SqlType, Any, int]:
-    """The type and value of a number, and where it ends; the value is None where H2 finds a syntax error in it."""
+def number(text: str) -> tuple[SqlType, Any]:
+    """The type and value of a number; the value is None where H2 finds a syntax error in it."""
     if text[:2] in {"0x", "0X"}:
         value = int(text[2:] or "0", 16)
-        return (SqlType.INT, value, end) if value <= INT_MAX else (SqlType.DECIMAL, Decimal(value), end)
+        return (SqlType.INT, value) if value <= INT_MAX else (SqlType.DECIMAL, Decimal(value))
     if text[-1] in "eE+-":
-        return SqlType.DECIMAL, None, end
-    if text.isdigit():
-        value = int(text)
-        if value <= INT_MAX:
-            kind = SqlType.INT
-        elif value <= LONG_MAX:
-            kind = SqlType.LONG
-        else:
-            return SqlType.DECIMAL, Decimal(text), end
-        if statement[end : end + 1] in {"l", "L"} and not statement[end + 1 : end + 2].isalnum():
-            return SqlType.LONG, value, end + 1
-        return kind, value, end
+        return SqlType.DECIMAL, None
+    digits = text.rstrip("lL")
+    if digits.isdigit():
+        value = int(digits)
+        if value > LONG_MAX:
+            return SqlType.DECIMAL, Decimal(value)
+        return (SqlType.INT if value <= INT_MAX and digits == text else SqlType.LONG), value
     try:
-        return SqlType.DECIMAL, Decimal(text), end
+        return SqlType.DECIMAL, Decimal(text)
     except InvalidOperation:
         raise conversion_failed(text) from None

@@ -54,6 +54,7 @@ from ignitemap.embedded.sql.syntax import (
     Wildcard,
     With,
 )
+from ignitemap.embedded.sql.tree import with_names
 from ignitemap.embedded.sql.types import BY_NAME, SqlType, TypeSpec
 
 __all__ = ["AGGREGATES", "is_query_next", "read_expression", "read_if_more", "read_query", "read_term", "read_type"]
@@ -147,11 +148,10 @@ def read_condition(cursor: Cursor) -> Expression:
 
 def read_comparison(cursor: Cursor, left: Expression) -> Expression | None:
     """What compares ``left`` with something; None where nothing does."""
-    for word in ("LIKE", "ILIKE"):
-        if cursor.read_if(word):
-            right = read_concat(cursor)
-            escape = read_concat(cursor) if cursor.read_if("ESCAPE") else None
-            return Like(word, left, right, escape)
+    if word := cursor.read_any("LIKE", "ILIKE"):
+        right = read_concat(cursor)
+        escape = read_concat(cursor) if cursor.read_if("ESCAPE") else None
+        return Like(word, left, right, escape)
     if cursor.read_if("REGEXP"):
         return Like("REGEXP", left, read_concat(cursor), None)
     if cursor.read_if("IS"):
@@ -181,19 +181,14 @@ def read_comparison(cursor: Cursor, left: Expression) -> Expression | None:
 
 
 def read_is(cursor: Cursor, left: Expression) -> Expression:
-    if cursor.read_if("NOT"):
-        if cursor.read_if("NULL"):
-            return IsNull(left, negated=True)
-        if cursor.read_if("DISTINCT"):
-            cursor.read("FROM")
-            return Compare("IS", left, read_concat(cursor))
-        return Compare("IS NOT", left, read_concat(cursor))
+    """What follows IS."""
+    negated = cursor.read_if("NOT")
     if cursor.read_if("NULL"):
-        return IsNull(left, negated=False)
+        return IsNull(left, negated=negated)
     if cursor.read_if("DISTINCT"):
         cursor.read("FROM")
-        return Compare("IS NOT", left, read_concat(cursor))
-    return Compare("IS", left, read_concat(cursor))
+        negated = not negated
+    return Compare("IS NOT" if negated else "IS", left, read_concat(cursor))
 
 
 def read_in(cursor: Cursor, left: Expression) -> Expression:
@@ -216,41 +211,28 @@ def read_in(cursor: Cursor, left: Expression) -> Expression:
 
 def read_concat(cursor: Cursor) -> Expression:
     left = read_sum(cursor)
-    while True:
-        if cursor.read_if("||"):
+    while operator := cursor.read_any("||", "~", "!~"):
+        if operator == "||":
             left = Binary("||", left, read_sum(cursor))
-        elif cursor.read_if("~"):
-            operator = "IREGEXP" if cursor.read_if("*") else "REGEXP"
-            left = Like(operator, left, read_sum(cursor), None)
-        elif cursor.read_if("!~"):
-            operator = "IREGEXP" if cursor.read_if("*") else "REGEXP"
-            left = Not(Like(operator, left, read_sum(cursor), None))
-        else:
-            return left
+            continue
+        pattern = "IREGEXP" if cursor.read_if("*") else "REGEXP"
+        matches = Like(pattern, left, read_sum(cursor), None)
+        left = Not(matches) if operator == "!~" else matches
+    return left
 
 
 def read_sum(cursor: Cursor) -> Expression:
     left = read_factor(cursor)
-    while True:
-        if cursor.read_if("+"):
-            left = Binary("+", left, read_factor(cursor))
-        elif cursor.read_if("-"):
-            left = Binary("-", left, read_factor(cursor))
-        else:
-            return left
+    while operator := cursor.read_any("+", "-"):
+        left = Binary(operator, left, read_factor(cursor))
+    return left
 
 
 def read_factor(cursor: Cursor) -> Expression:
     left = read_term(cursor)
-    while True:
-        if cursor.read_if("*"):
-            left = Binary("*", left, read_term(cursor))
-        elif cursor.read_if("/"):
-            left = Binary("/", left, read_term(cursor))
-        elif cursor.read_if("%"):
-            left = Binary("%", left, read_term(cursor))
-        else:
-            return left
+    while operator := cursor.read_any("*", "/", "%"):
+        left = Binary(operator, left, read_term(cursor))
+    return left
 
 
 def read_term(cursor: Cursor) -> Expression:
@@ -1109,9 +1091,22 @@ def read_outer_alias(cursor: Cursor, source: Source) -> Source:
 
 
 def renamed_first(source: Source, alias: str, columns: tuple[str, ...] | None) -> Source:
-    if isinstance(source, Join):
-        return attrs.evolve(source, left=renamed_first(source.left, alias, columns))
-    return attrs.evolve(source, alias=alias, columns=columns or source.columns)
+    """Joined sources with another alias for the first of them, also in the conditions, which were read before it."""
+    if not isinstance(source, Join):
+        return attrs.evolve(source, alias=alias, columns=columns or source.columns)
+    former = first_name(source)
+
+    def change(name: Name) -> Name:
+        return attrs.evolve(name, table=alias) if name.table is not None and name.table == former else name
+
+    return attrs.evolve(source, left=renamed_first(source.left, alias, columns), on=with_names(source.on, change))
+
+
+def first_name(source: Source) -> str | None:
+    """The name under which conditions know the first of joined sources."""
+    while isinstance(source, Join):
+        source = source.left
+    return source.name if isinstance(source, TableName) and source.alias is None else source.alias
 
 
 def read_derived_columns(cursor: Cursor) -> tuple[str, ...] | None:

@@ -1,16 +1,16 @@
 """What names mean at one place of a statement: the tables of a query, and those of the queries around it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 
 from ignitemap.embedded.sql.errors import ambiguous_column, column_not_found
-from ignitemap.embedded.sql.syntax import Expression, Name
+from ignitemap.embedded.sql.syntax import CommonTable, Expression, Name, TableName
 from ignitemap.embedded.sql.typed import Typed
 from ignitemap.embedded.sql.types import SqlType
 
-__all__ = ["Scope", "ScopeColumn", "ScopeTable"]
+__all__ = ["Scope", "ScopeColumn", "ScopeTable", "column_typed", "find_common"]
 
 
 @attrs.frozen
@@ -30,6 +30,8 @@ class ScopeColumn:
     """Not part of ``*``: _KEY, _VAL, and what a natural join has on both sides."""
     affine: bool = False
     """Whether its value says in which partition a row is."""
+    gathered: bool = False
+    """Whether a cluster has all its rows on one node before anything is done with them."""
 
 
 @attrs.frozen
@@ -46,7 +48,17 @@ class ScopeTable:
 class Scope:
     """The tables of one query. ``parent`` is the scope around it."""
 
-    __slots__ = ("aggregating", "aliases", "distinct", "group_columns", "grouped", "parent", "tables", "two_steps")
+    __slots__ = (
+        "aggregating",
+        "aliases",
+        "distinct",
+        "group_columns",
+        "grouped",
+        "one_partition",
+        "parent",
+        "tables",
+        "two_steps",
+    )
 
     def __init__(self, parent: "Scope | None" = None) -> None:
         self.parent: Final = parent
@@ -61,8 +73,15 @@ class Scope:
         """The aliases of the select list, where they may be used (HAVING)."""
         self.two_steps = False
         """Whether a cluster computes the aggregates in two steps, see ``two_steps``."""
+        self.one_partition = False
+        """Whether a cluster finds all its rows in one partition: then it runs the statement as it is."""
         self.distinct = False
         """Whether there is an aggregate of DISTINCT values: then a cluster computes all of them in the second step."""
+
+    @property
+    def in_one_partition(self) -> bool:
+        """Whether this query, or one around it, is found in one partition."""
+        return self.one_partition or (self.parent is not None and self.parent.in_one_partition)
 
     def find(self, name: Name) -> "tuple[ScopeColumn, Scope]":
         """The column that a name means, and the scope that has it.
@@ -94,6 +113,15 @@ class Scope:
                 raise ambiguous_column(name.column)
             found = column
         return found
+
+
+def find_common(common: Sequence[CommonTable], source: TableName) -> int | None:
+    """The place of the named query of WITH that a name in FROM means, the last of them; None for a table."""
+    if source.schema is None:
+        for place in range(len(common) - 1, -1, -1):
+            if common[place].name == source.name:
+                return place
+    return None
 
 
 def column_typed(column: ScopeColumn, text: str) -> Typed:

@@ -130,6 +130,11 @@ def not_supported(cursor: Cursor) -> SqlFailure:
     return unsupported(f"Unsupported statement: {cursor.source.text.strip().rstrip(';')}")
 
 
+def security_disabled() -> SqlFailure:
+    """What Ignite says to statements about users."""
+    return SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+
+
 def read_names(cursor: Cursor, *, trailing: bool = True) -> tuple[str, ...]:
     """Names up to the closing parenthesis."""
     names = [cursor.read_name()]
@@ -263,10 +268,11 @@ def read_update(cursor: Cursor) -> Statement:
     where = read_expression(cursor) if cursor.read_if("WHERE") else None
     if cursor.read_if("ORDER"):  # read and ignored
         cursor.read("BY")
-        read_expression(cursor)
-        while cursor.read_if("DESC") or cursor.read_if("ASC") or cursor.read_if(","):
-            if cursor.tokens[cursor.at - 1].text == ",":
-                read_expression(cursor)
+        while True:
+            read_expression(cursor)
+            cursor.read_any("DESC", "ASC")
+            if not cursor.read_if(","):
+                break
     limit = read_term(cursor) if cursor.read_if("LIMIT") else None
     return Update(target, tuple(assignments), where, limit)
 
@@ -291,9 +297,8 @@ def read_explain(cursor: Cursor) -> Statement:
         cursor.read_if("FOR")
     if any(cursor.is_next(word) for word in ("SELECT", "FROM", "(", "WITH")):
         return Explain(read_query(cursor))
-    for word in ("DELETE", "UPDATE", "INSERT", "MERGE"):
-        if cursor.read_if(word):
-            raise unsupported("Explains of update queries are not supported.")
+    if cursor.read_any("DELETE", "UPDATE", "INSERT", "MERGE"):
+        raise unsupported("Explains of update queries are not supported.")
     raise cursor.failure()
 
 
@@ -319,31 +324,22 @@ def read_create(cursor: Cursor) -> Statement:
         if force:
             raise not_supported(cursor)
         return read_create_view(cursor, replace=replace)
-    for word in OTHER_OBJECTS:
-        if cursor.read_if(word):
-            if word == "USER":
-                raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
-            raise not_supported(cursor)
+    other = cursor.read_any(*OTHER_OBJECTS)
+    if other is not None:
+        raise security_disabled() if other == "USER" else not_supported(cursor)
     if not cursor.read_if("MEMORY"):
         cursor.read_if("CACHED")
-    temporary = False
-    for word in ("LOCAL", "GLOBAL"):
-        if cursor.read_if(word):
-            cursor.read("TEMPORARY")
-            cursor.read("TABLE")
-            temporary = True
-            break
-    else:
-        if cursor.read_if("TEMP") or cursor.read_if("TEMPORARY"):
-            cursor.read("TABLE")
-            temporary = True
-        elif not cursor.read_if("TABLE"):
-            if cursor.read_if("SYNONYM"):
-                raise not_supported(cursor)
-            return read_create_index(cursor)
-    if temporary:
+    temporary = cursor.read_any("LOCAL", "GLOBAL")
+    if temporary is not None:
+        cursor.read("TEMPORARY")
+    if temporary is not None or cursor.read_any("TEMP", "TEMPORARY"):
+        cursor.read("TABLE")
         raise unsupported("GLOBAL TEMPORARY keyword is not supported")
-    return read_create_table(cursor)
+    if cursor.read_if("TABLE"):
+        return read_create_table(cursor)
+    if cursor.read_if("SYNONYM"):
+        raise not_supported(cursor)
+    return read_create_index(cursor)
 
 
 OTHER_OBJECTS: Final = [
@@ -466,13 +462,11 @@ def read_references(cursor: Cursor) -> None:
     while cursor.read_if("ON"):
         if not cursor.read_if("DELETE"):
             cursor.read("UPDATE")
-        for word in ("RESTRICT", "CASCADE", "NO", "SET"):
-            if cursor.read_if(word):
-                if word == "NO":
-                    cursor.read("ACTION")
-                elif word == "SET" and not cursor.read_if("NULL"):
-                    cursor.read("DEFAULT")
-                break
+        action = cursor.read_any("RESTRICT", "CASCADE", "NO", "SET")
+        if action == "NO":
+            cursor.read("ACTION")
+        elif action == "SET" and not cursor.read_if("NULL"):
+            cursor.read("DEFAULT")
 
 
 def read_column(cursor: Cursor) -> tuple[ColumnDefinition, int]:
@@ -482,7 +476,7 @@ def read_column(cursor: Cursor) -> tuple[ColumnDefinition, int]:
     clause: str | None = None
     default: Expression | None = None
     extra = 0
-    if cursor.read_if("IDENTITY") or cursor.read_if("BIGSERIAL") or cursor.read_if("SERIAL"):
+    if cursor.read_any("IDENTITY", "BIGSERIAL", "SERIAL"):
         clause = "AUTO_INCREMENT"
         sql_type = TypeSpec(SqlType.LONG, "BIGINT")
         primary = True
@@ -497,7 +491,7 @@ def read_column(cursor: Cursor) -> tuple[ColumnDefinition, int]:
     elif cursor.read_if("DEFAULT"):
         default = read_expression(cursor)
     not_null = read_null_constraint(cursor) or not_null
-    if cursor.read_if("AUTO_INCREMENT") or cursor.read_if("IDENTITY"):
+    if cursor.read_any("AUTO_INCREMENT", "IDENTITY"):
         clause = "AUTO_INCREMENT"
         not_null = read_null_constraint(cursor) or not_null
     if cursor.read_if("COMMENT"):
@@ -509,7 +503,7 @@ def read_column(cursor: Cursor) -> tuple[ColumnDefinition, int]:
             cursor.read("KEY")
             cursor.read_if("HASH")
             primary = True
-            if cursor.read_if("AUTO_INCREMENT") or cursor.read_if("IDENTITY"):
+            if cursor.read_any("AUTO_INCREMENT", "IDENTITY"):
                 clause = "AUTO_INCREMENT"
         elif cursor.read_if("UNIQUE"):
             extra += 1
@@ -573,10 +567,8 @@ def read_create_index(cursor: Cursor) -> Statement:
         raise unsupported("Only SPATIAL modifier is supported for CREATE INDEX")
     words = cursor.tokens[start : cursor.at]
     named = [word for word in words if word.kind == Kind.NAME and not word.quoted and word.text not in INDEX_WORDS]
-    if not any(word.text in KEYWORDS for word in named):  # with those only H2 reads it, which knows no options
-        inline_size = read_index_options(cursor)
-    else:
-        inline_size = None
+    only_h2 = any(word.text in NATIVE_WORDS for word in named)  # which knows no options
+    inline_size = None if only_h2 else read_index_options(cursor)
     return CreateIndex(name, schema, table, table_schema, if_not_exists, tuple(columns), inline_size)
 
 
@@ -590,7 +582,7 @@ PER_NODE_BUFFER_SIZE PER_NODE_PARALLEL_OPERATIONS PRECISION QUERY REAL REFRESH R
 SET SHOW SIGNED SMALLDATETIME SMALLINT SPATIAL START STREAMING TABLE TIME TIMESTAMP TINYINT TRANSACTION TRIM USER
 UUID VARCHAR VARCHAR2 VARCHAR_CASESENSITIVE VIEW WORK YEAR
 """
-KEYWORDS: Final = frozenset(WORDS.split())
+NATIVE_WORDS: Final = frozenset(WORDS.split())
 """Names that Ignite's own parser does not take without quotes. H2 does, so that this shows with INLINE_SIZE only."""
 
 
@@ -639,29 +631,26 @@ def read_drop(cursor: Cursor) -> Statement:
         schema, name = read_schema_and_name(cursor)
         return DropIndex(name, schema, read_if_exists(cursor, if_exists))
     if cursor.read_if("USER"):
-        raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
+        raise security_disabled()
     if cursor.read_if("STATISTICS"):
         raise no_statistics(cursor)
-    for word in ("SEQUENCE", "CONSTANT", "TRIGGER"):
-        if cursor.read_if(word):
-            raise not_supported(cursor)
+    if cursor.read_any("SEQUENCE", "CONSTANT", "TRIGGER"):
+        raise not_supported(cursor)
     if cursor.read_if("VIEW"):
         if_exists = read_if_exists(cursor)
         schema, name = read_schema_and_name(cursor)
         return DropView(name, schema, read_if_exists(cursor, if_exists))
-    for word in ["ROLE", "ALIAS", "SCHEMA", "ALL", "DOMAIN", "TYPE", "DATATYPE", "AGGREGATE", "SYNONYM"]:
-        if cursor.read_if(word):
-            raise not_supported(cursor)
+    if cursor.read_any("ROLE", "ALIAS", "SCHEMA", "ALL", "DOMAIN", "TYPE", "DATATYPE", "AGGREGATE", "SYNONYM"):
+        raise not_supported(cursor)
     raise cursor.failure()
 
 
 def read_alter(cursor: Cursor) -> Statement:
     if not cursor.read_if("TABLE"):
-        for word in ("USER", "INDEX", "SCHEMA", "SEQUENCE", "VIEW"):
-            if cursor.read_if(word):
-                if word == "USER":
-                    raise SqlFailure("50000", "Operation cannot be performed: Ignite security disabled.")
-                raise not_supported(cursor)
+        if cursor.read_if("USER"):
+            raise security_disabled()
+        if cursor.read_any("INDEX", "SCHEMA", "SEQUENCE", "VIEW"):
+            raise not_supported(cursor)
         raise cursor.failure()
     if_exists = read_if_exists(cursor)
     schema, name = read_schema_and_name(cursor)
@@ -669,17 +658,14 @@ def read_alter(cursor: Cursor) -> Statement:
         return read_add_column(cursor, name, schema, if_exists=if_exists)
     if cursor.read_if("DROP"):
         return read_drop_column(cursor, name, schema, if_exists=if_exists)
-    for word in ("LOGGING", "NOLOGGING"):
-        if cursor.read_if(word):
-            raise refused(f"ALTER TABLE ... {word}; the file always logs")
-    for word in ("SET", "RENAME", "ALTER"):
-        if cursor.read_if(word):
-            if word == "SET" and not cursor.read_if("REFERENTIAL_INTEGRITY"):
-                cursor.advance()
-                cursor.go_back(cursor.at - 1)
-                cursor.read("REFERENTIAL_INTEGRITY")
-            raise not_supported(cursor)
-    raise cursor.failure()
+    if word := cursor.read_any("LOGGING", "NOLOGGING"):
+        raise refused(f"ALTER TABLE ... {word}; the file always logs")
+    word = cursor.read_any("SET", "RENAME", "ALTER")
+    if word is None:
+        raise cursor.failure()
+    if word == "SET":
+        cursor.read("REFERENTIAL_INTEGRITY")
+    raise not_supported(cursor)
 
 
 def read_add_column(cursor: Cursor, table: str, schema: str | None, *, if_exists: bool) -> Statement:
@@ -747,7 +733,7 @@ def read_analyze(cursor: Cursor) -> Statement:
 
 
 def no_statistics(cursor: Cursor) -> SqlFailure:
-    """ANALYZE is refused: there are no statistics that could be refreshed or dropped."""
+    """What refreshing and dropping statistics says: as ANALYZE is refused there are none."""
     schema, name = read_tables(cursor)[0]
     return SqlFailure("42000", f"Statistic doesn't exist for [schema={schema or 'PUBLIC'}, obj={name}]")
 

@@ -8,8 +8,8 @@ GridSqlQuerySplitter.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import attrs
 
@@ -21,32 +21,67 @@ from ignitemap.embedded.sql.cursor import Cursor
 from ignitemap.embedded.sql.errors import unsupported
 from ignitemap.embedded.sql.lexer import tokenize
 from ignitemap.embedded.sql.parser import read_query
-from ignitemap.embedded.sql.scope import Scope
+from ignitemap.embedded.sql.scope import Scope, find_common
 from ignitemap.embedded.sql.seam import SqlFailure
-from ignitemap.embedded.sql.syntax import Compare, Expression, In, Logic, Name
-from ignitemap.embedded.sql.tree import aggregates_in, has_aggregate, holds_query, parts_of, tables_in
+from ignitemap.embedded.sql.syntax import (
+    Binary,
+    CommonTable,
+    Compare,
+    Exists,
+    Expression,
+    In,
+    InQuery,
+    IsNull,
+    Like,
+    Literal,
+    Logic,
+    Name,
+    Negate,
+    Not,
+    Scalar,
+    Select,
+    Source,
+    TableName,
+)
+from ignitemap.embedded.sql.tree import aggregates_in, has_aggregate, is_fixed, names_in, subqueries_in, tables_in
 from ignitemap.embedded.sql.typed import ANY_SCALE, Typed, size_of
 from ignitemap.embedded.sql.types import FRACTIONS, SqlType, TypeSpec
 
-__all__ = ["average_in_two_steps", "check_two_steps", "finds_one_partition", "reads_partitioned", "reduced"]
+__all__ = [
+    "average_in_two_steps",
+    "check_gathered",
+    "check_two_steps",
+    "conjuncts",
+    "finds_one_partition",
+    "reads_partitioned",
+    "reduced",
+]
 
 
-def reads_partitioned(catalog: Catalog, schema: str, node: object) -> bool:
-    """Whether a statement reads a partitioned table."""
+OPERATIONS: Final = (Binary, Compare, In, IsNull, Like, Logic, Negate, Not)
+"""What Ignite does not compute behind a join that stands for a subquery."""
+
+
+def reads_partitioned(catalog: Catalog, schema: str, node: object, views: tuple[View, ...] = ()) -> bool:
+    """Whether a statement, or one of the views around it, reads a partitioned table."""
     for name in tables_in(node):
         found = catalog.find(schema if name.schema is None else name.schema, name.name)
         if isinstance(found, Table) and catalog.partitioned(found.cache):
             return True
-        if isinstance(found, View) and reads_partitioned(catalog, schema, read_query(Cursor(tokenize(found.text)))):
-            return True
+        if isinstance(found, View) and found not in views:
+            query = read_query(Cursor(tokenize(found.text)))
+            if reads_partitioned(catalog, schema, query, (*views, found)):
+                return True
     return False
 
 
 def finds_one_partition(scope: Scope, where: Expression | None) -> bool:
     """Whether a condition holds for rows of one partition only: it names the value of a key or of its affinity part."""
-    match where:
-        case Logic(operator="AND", left=left, right=right):
-            return finds_one_partition(scope, left) or finds_one_partition(scope, right)
+    return any(names_one_partition(scope, condition) for condition in conjuncts(where))
+
+
+def names_one_partition(scope: Scope, condition: Expression) -> bool:
+    match condition:
         case Compare(operator="=", left=left, right=right):
             return (is_affine(scope, left) and is_fixed(right)) or (is_affine(scope, right) and is_fixed(left))
         case In(left=operand, items=(only,)):
@@ -59,12 +94,7 @@ def is_affine(scope: Scope, node: Expression) -> bool:
     return isinstance(node, Name) and scope.find(node)[0].affine
 
 
-def is_fixed(node: Any) -> bool:
-    """Whether an expression has the same value for all rows."""
-    return not isinstance(node, Name) and not holds_query(node) and all(is_fixed(part) for part in parts_of(node))
-
-
-def check_two_steps(parts: Sequence[Expression]) -> None:
+def check_two_steps(common: Sequence[CommonTable], parts: Sequence[Expression]) -> None:
     """Refuse what a cluster can't split: the items of a select list, with the condition of HAVING.
 
     Raises:
@@ -77,8 +107,90 @@ def check_two_steps(parts: Sequence[Expression]) -> None:
         raise SqlFailure("50000", "class org.apache.ignite.IgniteCheckedException: Index 0 out of bounds for length 0")
     for part in parts:
         if has_aggregate(part):
-            for table in tables_in(part):
-                raise SqlFailure("50000", f"Failed to generate REDUCE query. Data table found: {table.name}")
+            check_reads_nothing(common, part)
+
+
+def check_gathered(
+    compiler: Compiler, scope: Scope, items: Sequence[Expression], conditions: Sequence[Expression]
+) -> None:
+    """Refuse subqueries in what a cluster can only compute of rows that it has gathered: there are no tables then.
+
+    Raises:
+        SqlFailure: There is one.
+    """
+    only = all(column.gathered for table in scope.tables for column in table.columns.values())
+    for part in (*items, *conditions):
+        if not only and not any(column is not None and column.gathered for column in map(scope.own, names_in(part))):
+            continue  # the nodes compute it before
+        for subquery in subqueries_in(part):
+            may_join = subquery is part if part in conditions else isinstance(subquery, Scalar)
+            if not may_join or not is_joined(compiler, subquery):
+                check_reads_nothing(compiler.common, subquery.query)
+
+
+def is_joined(compiler: Compiler, subquery: Scalar | Exists | InQuery) -> bool:
+    """Whether a cluster joins the table of a subquery instead, as it finds one row at most.
+
+    It does so with values in the select list, and with EXISTS and IN where they are a condition of their own. The rules
+    are those of Ignite's GridSubqueryJoinOptimizer.
+    """
+    query = subquery.query
+    if not isinstance(query, Select) or len(query.sources) != 1:
+        return False
+    if query.distinct or query.group or query.having or query.order or query.limit or query.offset:
+        return False
+    selected = [item.expression for item in query.items]
+    if any(has_aggregate(each) or isinstance(each, OPERATIONS) for each in selected):
+        return False
+    conditions = list(conjuncts(query.where))
+    if isinstance(subquery, Scalar) and isinstance(selected[0], Literal):
+        return False
+    if isinstance(subquery, InQuery):  # of =, as others are refused
+        conditions.append(Compare("=", subquery.left, selected[0]))
+    return names_key(compiler, query.sources[0], conditions)
+
+
+def names_key(compiler: Compiler, source: Source, conditions: Sequence[Expression]) -> bool:
+    """Whether conditions say what the key of a table is."""
+    if not isinstance(source, TableName) or find_common(compiler.common, source) is not None:
+        return False
+    table = compiler.catalog.find(source.schema or compiler.schema, source.name)
+    if not isinstance(table, Table):
+        return False
+    columns = {"_KEY", *table.by_name}
+    alias = source.alias or source.name
+
+    def own(node: Expression) -> str | None:
+        if not isinstance(node, Name) or node.table not in {alias, None} or node.column not in columns:
+            return None
+        return node.column
+
+    known: set[str | None] = set()
+    for condition in conditions:
+        if isinstance(condition, Compare) and condition.operator in {"=", "IS"}:
+            sides = {own(condition.left), own(condition.right)}
+            if None in sides:  # a comparison of two columns of the table says nothing
+                known |= sides
+    key = {column.name for column in table.key_columns}
+    return "_KEY" in known or (bool(key) and key <= known)
+
+
+def check_reads_nothing(common: Sequence[CommonTable], node: object) -> None:
+    """Refuse a part of a statement that reads a table, by itself or through WITH."""
+    for table in tables_in(node):
+        place = find_common(common, table)
+        if place is None:
+            raise SqlFailure("50000", f"Failed to generate REDUCE query. Data table found: {table.name}")
+        check_reads_nothing(common[:place], common[place].query)
+
+
+def conjuncts(condition: Expression | None) -> Iterator[Expression]:
+    """The conditions that AND joins."""
+    if isinstance(condition, Logic) and condition.operator == "AND":
+        yield from conjuncts(condition.left)
+        yield from conjuncts(condition.right)
+    elif condition is not None:
+        yield condition
 
 
 def reduced(compiler: Compiler, total: Typed, sql: str | None = None) -> Typed:

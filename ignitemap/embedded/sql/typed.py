@@ -16,6 +16,7 @@ __all__ = [
     "Slot",
     "Typed",
     "collated",
+    "joined",
     "literal",
     "literal_sql",
     "quote_name",
@@ -72,6 +73,9 @@ class Typed:
     """The values of a row ``(a, b)``."""
     affine: bool = False
     """Whether this is a column of a partitioned table whose value says in which partition a row is."""
+
+    joined: str = ""
+    """AND, OR or || if that is what joins its parts."""
 
     @property
     def late(self) -> SqlType:
@@ -143,6 +147,12 @@ def collated(sql: str, sql_type: SqlType, *others: str) -> str:
     if "COLLATE" in sql or any("COLLATE" in other for other in others):
         return f"{sql} COLLATE BINARY"
     return sql
+
+
+def joined(operator: str, left: Typed, right: Typed) -> str:
+    """The SQL of two operands joined; a chain of one operator has parentheses once, as SQLite reads few in each other."""
+    one, two = (each.sql[1:-1] if each.joined == operator else each.sql for each in (left, right))
+    return f"({one} {operator} {two})"
 
 
 def unenclosed(text: str) -> str:

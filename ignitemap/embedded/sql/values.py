@@ -279,8 +279,8 @@ def to_bytes(source: SqlType, value: Any) -> bytes:
 
 def to_uuid(source: SqlType, value: Any) -> str:
     """A value as UUID."""
-    if source in STRINGS:
-        return uuid_of_digits(value)
+    if source in STRINGS or source is SqlType.DATE:
+        return uuid_of_digits(text_of(source, value))
     if source is SqlType.BYTES or source in INTEGERS:
         data = to_bytes(source, value)
         return uuid_of_digits(data.hex()) if len(data) < 16 else stored_uuid(uuid.UUID(bytes=data[:16]))

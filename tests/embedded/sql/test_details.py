@@ -1,5 +1,6 @@
 """Details of the engine that the recordings do not reach, and statements that are no statements."""
 
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +74,64 @@ def test_parameters_of_what_is_folded_away(node: SmallNode) -> None:
     """A parameter whose expression is a constant in the end may be missing from SQLite's statement."""
     assert values(node, "SELECT id FROM t WHERE FALSE AND n > ?", ("INT", 1)) == []
     assert values(node, "SELECT id FROM t WHERE n = ? AND (TRUE OR n > ?)", ("INT", 2), ("INT", 7)) == [[2]]
+
+
+def test_hyperbolic_functions_have_limits(node: SmallNode) -> None:
+    """COSH and SINH are infinite where a double ends, not before, and NaN of NaN."""
+    [[cosine, sine, *infinite]] = values(node, "SELECT COSH(-710.4), SINH(-710.4), COSH(710.48), SINH(-710.48)")
+    assert (float(cosine), float(sine)) == pytest.approx((math.cosh(710.4), -math.cosh(710.4)), rel=1e-15)
+    assert infinite == ["inf", "-inf"]
+    assert values(node, "SELECT COSH(n), SINH(n) FROM (SELECT ACOS(2) AS n)") == [["nan", "nan"]]
+
+
+def test_a_time_is_multiplied_within_a_day(node: SmallNode) -> None:
+    """As Java's doubles have it: NaN is nothing, infinity too much."""
+    hours = 3_600_000
+    times = "SELECT TIME '02:00:00' * 3, 1.5 * TIME '02:00:00', TIME '02:00:00' / 4, TIME '00:00:00' / 0"
+    assert values(node, times) == [[6 * hours, 3 * hours, hours // 2, 0]]
+    assert values(node, "SELECT TIME '02:00:00' * x, TIME '02:00:00' / NULL FROM (SELECT ACOS(2) AS x)") == [[0, None]]
+    for factor in ("* 12", "* -1", "/ 0", "* 1e300", "/ TIME '01:00:00'"):
+        assert node.ask(f"SELECT TIME '02:00:00' {factor}")["error"].startswith("50000")
+
+
+def test_the_alias_of_joined_tables_is_that_of_the_first(node: SmallNode) -> None:
+    """It replaces the name that the conditions inside have; names without a table stay as they are."""
+    joined = "SELECT j.id, u.n FROM (t JOIN t u ON t.id = u.id AND t.n < 3) j ORDER BY 1"
+    assert values(node, joined) == [[1, 1], [2, 2]]
+    unnamed = "SELECT j.x, n FROM (SYSTEM_RANGE(1, 2) JOIN t ON n = X) j ORDER BY 1"
+    assert values(node, unnamed) == [[1, 1], [2, 2]]
+
+
+def test_long_statements(node: SmallNode) -> None:
+    """Hundreds of conditions, texts and rows are joined; what goes beyond SQLite or Python is refused by name."""
+    for operator, expected in (("OR", [1, 2]), ("AND", [])):
+        conditions = f" {operator} ".join(f"n = {number}" for number in (1, 2, *range(10, 500)))
+        assert values(node, f"SELECT id FROM t WHERE {conditions} ORDER BY id") == [[each] for each in expected]
+    assert values(node, f"SELECT LENGTH('a'{'||name' * 90}) FROM t WHERE id = 2") == [[181]]
+    assert values(node, f"SELECT SUM(c1) FROM (VALUES {', '.join(f'({number})' for number in range(1000))})") == [
+        [499500]
+    ]
+    for statement in (
+        f"SELECT id FROM t WHERE {' OR '.join(['n = 1'] * 3000)}",
+        f"SELECT {'n+' * 300}n FROM t",
+        f"SELECT {'n+' * 80}n FROM t",
+        f"SELECT {'(' * 3000}1{')' * 3000}",
+    ):
+        assert node.ask(statement)["error"].startswith("0A000: The embedded node does not support a statement this")
+
+
+def test_a_view_that_reads_itself(node: SmallNode) -> None:
+    """It can be made, as a view is not looked into before it is used; then it is invalid, also by way of another."""
+    values(node, "CREATE VIEW v AS SELECT 1 AS x FROM w")
+    values(node, "CREATE VIEW w AS SELECT x FROM v")
+    assert node.ask("SELECT x FROM v")["error"].startswith('42000: Failed to parse query. View "PUBLIC.V" is invalid')
+    assert node.ask("SELECT x FROM t, w")["error"].startswith('42000: Failed to parse query. View "PUBLIC.W" is inv')
+
+
+def test_aggregates_where_none_can_be(node: SmallNode) -> None:
+    """There are no groups where tables are joined, nor in what a query is grouped by."""
+    for sql in ("SELECT a.id FROM t a JOIN t b ON MAX(a.n) = 1", "SELECT MAX(a.n) AS m FROM t a GROUP BY m"):
+        assert 'Invalid use of aggregate function "MAX(A.N)"' in node.ask(sql)["error"]
 
 
 def test_explain_has_the_names_of_the_catalog(node: SmallNode) -> None:

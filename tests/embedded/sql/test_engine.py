@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from ignitemap.embedded.sql.engine import Engine
+from ignitemap.embedded.sql.entries import make_object, object_fields
 from ignitemap.embedded.sql.seam import Action, SqlFailure, StatementType
+from ignitemap.embedded.sql.types import SqlType
 from ignitemap.protocol.cache_config import CacheConfig, KeyConfiguration, QueryEntity, QueryField, QueryIndex
 from ignitemap.protocol.hashing import string_hash, type_id
 from ignitemap.protocol.operations import IndexIn, IndexRange
@@ -53,9 +55,6 @@ def marshalled(kind: str, value: Any) -> bytes:
 
 def person(node: SmallNode, name: str, age: int | None, city: str | None = None) -> bytes:
     """A value of demo.Person, written as a client writes it."""
-    from ignitemap.embedded.sql.entries import make_object
-    from ignitemap.embedded.sql.types import SqlType
-
     fields: dict[str, Any] = {"name": (SqlType.STRING, name), "age": (SqlType.INT, age)}
     if city is not None:
         address = make_object(node, "demo.Address", {"city": (SqlType.STRING, city)})
@@ -272,6 +271,150 @@ def test_a_failed_statement_writes_nothing(node: SmallNode) -> None:
     assert rows(node, "SELECT id, v FROM t ORDER BY id") == [[1, "1.5"], [2, "33.33"]]
 
 
+BOOKING = QueryEntity(
+    key_type="demo.BookingKey",
+    value_type="demo.Booking",
+    fields=(
+        QueryField(name="hotel", type_name="java.lang.Integer", is_key=True),
+        QueryField(name="code", type_name="java.lang.String", is_key=True),
+        QueryField(name="guest", type_name="java.lang.String"),
+    ),
+)
+
+
+def field_names(node: SmallNode, data: bytes) -> list[str]:
+    """The names of an object's fields in their order."""
+    fields = node.known.types[struct.unpack_from("<i", data, 4)[0]].fields
+    return [fields[each].name for each in object_fields(node.known, data)]
+
+
+def test_a_null_column_is_a_field_of_the_key(node: SmallNode) -> None:
+    """A key without a column is the key where it is NULL, which is the key that a client writes with all its fields."""
+    cache = node.make_table("bookings")
+    node.engine.add_cache(cache, "bookings", CacheConfig(name="bookings", query_entities=(BOOKING,)))
+    table = '"bookings".Booking'
+    rows(node, f"INSERT INTO {table} (hotel, guest) VALUES (1, 'a')")
+    for columns, values in (("hotel, code, guest", "1, NULL, 'b'"), ("code, hotel, guest", "NULL, 1, 'b'")):
+        assert node.ask(f"INSERT INTO {table} ({columns}) VALUES ({values})")["error"].startswith("23000")
+    rows(node, f"MERGE INTO {table} (hotel, guest) VALUES (1, 'c')")
+    rows(node, f"INSERT INTO {table} (guest) VALUES ('nobody')")
+    assert node.ask(f"INSERT INTO {table} (hotel, code, guest) VALUES (NULL, NULL, 'x')")["error"].startswith("23000")
+    assert rows(node, f"UPDATE {table} SET guest = 'd' WHERE hotel = 1 AND code IS NULL") == [[1]]
+    key = make_object(node, "demo.BookingKey", {"hotel": (SqlType.INT, 1), "code": (SqlType.STRING, None)})
+    assert {change.key for _, change in node.events if change.action is not Action.INSERT} == {key}
+    assert rows(node, f"SELECT hotel, code, guest FROM {table} ORDER BY hotel") == [
+        [None, None, "nobody"],
+        [1, None, "d"],
+    ]
+    assert rows(node, f"DELETE FROM {table} WHERE hotel = 1") == [[1]]
+
+
+def test_fields_with_a_default_come_first(node: SmallNode) -> None:
+    """Keys and values have their fields in the order of the table, behind those that have a default."""
+    rows(
+        node,
+        "CREATE TABLE t (a INT, z INT DEFAULT 2, v INT, w INT DEFAULT 1, PRIMARY KEY (z, a))"
+        ' WITH "cache_name=t,key_type=TKey,value_type=T"',
+    )
+    rows(node, "INSERT INTO t (v, a) VALUES (5, 6)")
+    change = node.events[0][1]
+    assert change.value is not None
+    assert field_names(node, change.key) == ["Z", "A"]
+    assert field_names(node, change.value) == ["W", "V"]
+
+
+def test_a_value_set_to_null_by_its_key_is_removed(node: SmallNode) -> None:
+    """Where the column is the whole value and the statement names the key; otherwise NULL is refused."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR) WITH "cache_name=t,wrap_value=false"')
+    rows(node, "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    assert rows(node, "UPDATE t SET v = NULL WHERE id = 9") == [[0]]
+    assert rows(node, "UPDATE t SET v = NULL WHERE ? = id", ["INT", 1]) == [[1]]
+    assert rows(node, "UPDATE t SET v = LOWER(NULL) WHERE id = 3 - 2") == [[0]]
+    assert rows(node, "UPDATE t SET v = ? WHERE v = 'x' AND _KEY = 2", ["STRING", None]) == [[0]]
+    assert rows(node, "UPDATE t SET _VAL = NULL WHERE v = 'b' AND id = 2") == [[1]]
+    assert [change.action for _, change in node.events[3:]] == [Action.REMOVE, Action.REMOVE]
+    for condition in ("id > 2", "id = 3 OR id = 4", "id IN (3)"):
+        assert node.ask(f"UPDATE t SET v = NULL WHERE {condition}")["error"].startswith("22004")
+    assert rows(node, "SELECT id, v FROM t") == [[3, "c"]]
+
+
+def test_an_update_by_key_takes_key_and_value_as_they_are(node: SmallNode) -> None:
+    """A key of another type fails as on a cluster; a value of another type, which SQL would lose, is refused by name."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR) WITH "cache_name=t,wrap_value=false"')
+    rows(node, "INSERT INTO t VALUES (1, 'a')")
+    assert node.ask("UPDATE t SET v = 'b' WHERE id = ?", [["LONG", 1]])["error"] == (
+        "50000: Failed to execute DML statement: the key is of the type LONG, not INT"
+    )
+    for value in ("5", "?"):
+        error = node.ask(f"UPDATE t SET v = {value} WHERE id = 1", [["INT", 5]][: value.count("?")])["error"]
+        assert error.startswith("0A000: The embedded node does not support UPDATE by key with a value of the type INT")
+    assert rows(node, "UPDATE t SET v = CAST(5 AS VARCHAR) WHERE id = 1") == [[1]]
+    assert rows(node, "SELECT v FROM t") == [["5"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("SELECT COUNT(*) FILTER (WHERE v > 1) FROM t", "FILTER over a partitioned table"),
+        ("SELECT MAX(SUM(v)) FROM t GROUP BY id", "aggregates of aggregates"),
+        ("SELECT INSERT('text', 2, NULL, 'x')", "INSERT without a length"),
+        ("CREATE VIEW t AS SELECT 1", "a view with the name of the table T"),
+        ("CREATE TABLE IF NOT EXISTS w (id INT PRIMARY KEY, v INT)", "a table with the name of the view W"),
+    ],
+)
+def test_what_a_cluster_answers_wrongly_is_refused_by_name(node: SmallNode, statement: str, refused: str) -> None:
+    """The message names it, and nothing else is answered."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    rows(node, "CREATE VIEW w AS SELECT v FROM t")
+    error = node.ask(statement)["error"]
+    assert "0A000: The embedded node does not support " + refused in error
+
+
+def test_a_cluster_gathers_rows_where_no_table_is(node: SmallNode) -> None:
+    """What is computed of a query's aggregates may not read tables; what the nodes compute before may."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    rows(node, "INSERT INTO t VALUES (1, 5), (2, 7)")
+    totals = "(SELECT id, SUM(v) AS s FROM t GROUP BY id) q"
+    for condition in ("q.s > (SELECT MIN(v) FROM t)", "q.id > 0 AND EXISTS (SELECT 1 FROM t x WHERE x.v = q.s)"):
+        error = node.ask(f"SELECT q.id FROM {totals} WHERE {condition}")["error"]
+        assert error == "50000: Failed to generate REDUCE query. Data table found: T"
+    for joined in (
+        f"SELECT (SELECT x.v FROM t x WHERE x.id = q.id) FROM {totals} WHERE EXISTS (SELECT 1 FROM t x WHERE q.id = x.id)",
+        f"SELECT (SELECT v FROM t x WHERE _KEY = q.id) FROM {totals} WHERE q.s > 0 AND q.id IN (SELECT id FROM t)",
+    ):
+        assert rows(node, joined) == [[5], [7]]
+    for run in (
+        f"SELECT (SELECT 1 FROM t x WHERE x.id = q.id) FROM {totals}",
+        f"SELECT (SELECT x.v + 1 FROM t x WHERE x.id = q.id) FROM {totals}",
+        f"SELECT q.id FROM {totals} WHERE NOT EXISTS (SELECT 1 FROM t x WHERE x.id = q.id)",
+        f"SELECT q.id FROM {totals} WHERE EXISTS (SELECT 1 FROM t x WHERE x.id = x.v)",
+        f"SELECT q.id FROM {totals} WHERE EXISTS (SELECT 1 FROM t x WHERE x.id = q.id ORDER BY 1)",
+        f"SELECT q.id FROM {totals} WHERE EXISTS (SELECT 1 FROM t x, t y WHERE x.id = q.id)",
+        f"SELECT q.id FROM {totals} WHERE EXISTS (SELECT 1 FROM (SELECT id FROM t) x WHERE x.id = q.id)",
+        f"SELECT q.id FROM {totals} WHERE q.s IN (SELECT v FROM t)",
+        f"SELECT q.id FROM {totals} WHERE q.s = (SELECT x.v FROM t x WHERE x.id = q.id)",
+        f"SELECT q.id FROM {totals} WHERE q.id IN (SELECT id FROM t UNION SELECT v FROM t)",
+    ):
+        assert node.ask(run)["error"].startswith("50000: Failed to generate REDUCE query."), run
+    before = f"SELECT q.id FROM {totals} JOIN t x ON x.id = q.id WHERE x.v > (SELECT MIN(v) FROM t)"
+    assert rows(node, before) == [[2]]
+    assert rows(node, f"WITH w AS (SELECT 6 AS n) SELECT q.id FROM {totals} WHERE q.s > (SELECT n FROM w)") == [[2]]
+    nested = "WITH w AS (SELECT v FROM t), u AS (SELECT MIN(v) AS n FROM w)"
+    assert node.ask(f"{nested} SELECT q.id FROM {totals} WHERE q.s > (SELECT n FROM u)")["error"].startswith("50000")
+
+
+def test_other_names_for_columns_of_partitioned_tables_are_not_found(node: SmallNode) -> None:
+    """A cluster loses them; the error says what to write instead. The same names, and replicated tables, are fine."""
+    rows(node, 'CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH "cache_name=t"')
+    rows(node, 'CREATE TABLE r (id INT PRIMARY KEY, v INT) WITH "cache_name=r,template=replicated"')
+    rows(node, "INSERT INTO t VALUES (1, 2)")
+    rows(node, "INSERT INTO r VALUES (1, 2)")
+    for query in ("WITH q (id, n) AS (SELECT id, v FROM t) SELECT n FROM q", "SELECT n FROM t AS q (k, w, id, n)"):
+        assert node.ask(query)["error"].startswith('42000: Failed to parse query. Column "Q.')
+        assert rows(node, query.replace("FROM t", "FROM r")) == [[2]]
+    assert rows(node, "WITH q (id, v) AS (SELECT id, v FROM t) SELECT v FROM q") == [[2]]
+
+
 def test_deleting_by_a_key_of_another_type_finds_nothing_and_says_so(
     node: SmallNode, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -389,10 +532,10 @@ def test_what_is_refused_is_refused_by_name(node: SmallNode) -> None:
         "SELECT TO_CHAR(DATE '2024-01-01', 'WW')", "SELECT TO_CHAR(DATE '2024-01-01')", "SELECT TO_CHAR(1, '9', 'x')",
         "SELECT TO_DATE('01 2024', 'DDD YYYY')", "SELECT TO_DATE('2024-02-30', 'YYYY-MM-DD')",
         "SELECT FORMATDATETIME(NOW(), 'yyyy', 'en')", "SELECT PARSEDATETIME('2024', 'yyyy', 'en')",
-        "SELECT DATEADD(?, 1, DATE '2024-01-01')", "SELECT TIME '10:00:00' * 2", "SELECT CAST('2024-01-01' AS TIMESTAMP WITH TIME ZONE)",
         "SELECT 1 LIMIT 1 SAMPLE_SIZE 5", "WITH x AS (SELECT 1) DELETE FROM t", "UPDATE t SET (a, b) = (1, 2)", "EXPLAIN ANALYZE SELECT 1",
         "KILL CLIENT ALL", "SELECT CAST((1, 2) AS VARCHAR)", "SELECT MAX((1, 2))", "SELECT (1, 2) = (1, 2, 3)",
         "CREATE TABLE n (id INT PRIMARY KEY, a INT) WITH \"encrypted=true\"",
+        "SELECT (1, 2)", "SELECT 1 FROM DUAL WHERE (1, 2) IN (SELECT 1)",
     ):  # fmt: skip
         arguments = [["INT", 1]] * sql.count("?")
         assert node.ask(sql, arguments).get("error", "").startswith("0A000: The embedded node does not support"), sql
@@ -421,22 +564,25 @@ def test_a_table_of_a_query_entity_is_not_dropped_by_drop_table(node: SmallNode)
     assert node.ask('DROP TABLE "people".Person')["error"].startswith("50000: Only cache created with CREATE TABLE")
 
 
-def test_objects_and_simple_values_are_given_as_a_whole(node: SmallNode) -> None:
-    """_KEY of a complex type takes an object, wrapped as clients send it; without a value there is no entry."""
-    from ignitemap.embedded.sql.entries import make_object
-    from ignitemap.embedded.sql.types import SqlType
-
+def test_simple_keys_and_values_are_given_as_a_whole(node: SmallNode) -> None:
+    """_KEY and _VAL take simple values; objects are refused as on a cluster, whose columns they are; NULL is no key."""
+    entity = QueryEntity(key_type="java.lang.String", value_type="java.lang.Long", table="Counts")
+    cache = node.make_table("plain")
+    node.engine.add_cache(cache, "plain", CacheConfig(name="plain", query_entities=(entity,), sql_schema="PUBLIC"))
+    assert node.ask("INSERT INTO counts (_KEY, _VAL) VALUES (NULL, 3)")["error"].startswith("22004: Key for INSERT")
     rows(
         node, 'CREATE TABLE t (a INT, b INT, c INT, PRIMARY KEY (a, b)) WITH "cache_name=t,key_type=TKey,value_type=T"'
     )
-    key = make_object(node, "TKey", {"A": (SqlType.INT, 1), "B": (SqlType.INT, 2)})
-    wrapped = b"\x1b" + len(key).to_bytes(4, "little") + key + bytes(4)
-    node.engine.execute("INSERT INTO t (_KEY, c) VALUES (?, 3)", [wrapped])
-    assert rows(node, "SELECT a, b, c FROM t") == [[1, 2, 3]]
-    assert node.ask("INSERT INTO t (_KEY, c) VALUES (NULL, 3)")["error"].startswith("22004: Key for INSERT")
-    assert node.ask("INSERT INTO t (_KEY, a, c) VALUES (?, 1, 3)", [["INT", 1]])["error"].startswith(
-        "42000: Column _KEY"
-    )
+    for columns, error in (
+        ("_KEY, c", "0A000: Update of composite key column is not supported"),
+        ("_KEY, _VAL, c", "0A000: Update of composite key column is not supported"),
+        ("a, b, _VAL", "0A000: Update of composite value column is not supported"),
+        ("a, _KEY, c", "42000: Column _KEY refers to entire key cache object."),
+        ("a, c, _VAL", "42000: Column _VAL refers to entire value cache object."),
+    ):
+        marks = ", ".join("?" * len(columns.split(",")))
+        assert node.ask(f"INSERT INTO t ({columns}) VALUES ({marks})")["error"].startswith(error)
+    assert node.ask("UPDATE t SET _VAL = NULL")["error"] == "0A000: Update of composite value column is not supported"
 
 
 def test_dates_of_clients(node: SmallNode) -> None:
