@@ -166,7 +166,7 @@ class _Pages(Generic[T]):
 
     def _on_page(self, answer: bytes) -> None:
         """Ask for the page behind one that has arrived, before it is read, if the reader waits for it."""
-        if self._waiting and not self._closed and answer[-1:] == b"\x01":  # there are more
+        if self._waiting and self._after is None and not self._closed and answer[-1:] == b"\x01":  # there are more
             self._after = self._start_next()
 
     async def _next_page(self) -> Any:

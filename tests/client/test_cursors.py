@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -420,3 +422,53 @@ async def test_page_without_extent() -> None:
         await until(lambda: not session._background)
         assert not node.open
     await node.stop()
+
+
+class Replies:
+    """A session that answers each request for a page after so many turns of the loop, and reads it in as many more."""
+
+    closed = False
+    nodes = Mock()
+
+    def __init__(self, pages: int, arrives: Callable[[], int], is_read: Callable[[], int]) -> None:
+        self.pages, self.arrives, self.is_read = pages, arrives, is_read
+        self.asked = 0
+        self.under_way = self.most = 0
+
+    async def call(
+        self, request: Any, *_: Any, used: list[Any] | None = None, on_answer: Any = None, **options: Any
+    ) -> EntryCursor | EntryPage:
+        self.asked += 1
+        number = self.asked
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        for _ in range(self.arrives()):
+            await asyncio.sleep(0)
+        self.under_way -= 1
+        more = number < self.pages
+        if on_answer is not None:
+            on_answer(bytes((more,)))
+            await asyncio.sleep(0)
+        for _ in range(self.is_read()):
+            await asyncio.sleep(0)
+        if used is not None:
+            used.append(Mock(lost=False))
+            return EntryCursor(7, [(number, "")], more)
+        return EntryPage([(number, "")], more)
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_no_page_is_lost(seed: int) -> None:
+    """However soon pages arrive, and however long they are read for, each comes once and in order, one ahead at most."""
+    chance = random.Random(seed)
+    slow = chance.randrange(1, 6)
+    replies: Any = Replies(9, lambda: chance.randrange(slow), lambda: chance.randrange(4))
+    cursor = AioScanCursor(replies, Mock(), EntryTypes(), CacheRef(1), 1, -1, False, None)
+    seen: list[int] = []
+    async for page in cursor.pages():
+        seen += [key for key, _ in page]
+        for _ in range(chance.choice((0, 0, 1, 20))):
+            await asyncio.sleep(0)
+    assert seen == list(range(1, 10))
+    assert replies.asked == 9
+    assert replies.most <= 2

@@ -235,6 +235,8 @@ class Maker:
             ]
         if layout.decode is read_dump:
             return self.config()
+        if layout.decode is read_node_filter:
+            return (2, chance.random() < 0.5) if chance.random() < 0.5 else (1, self.text(), self.text())
         assert layout.decode is read_config
         config = self.config()
         left_out = {f.name: None for f in attrs.fields(CacheConfig) if chance.random() < 0.6}
