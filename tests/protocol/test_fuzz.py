@@ -53,7 +53,14 @@ from ignitemap.protocol.handshake import (
     write_refused,
 )
 from ignitemap.protocol.message import OPERATIONS, CacheRef, ExpiryPolicy, read_cache_ref
-from ignitemap.protocol.operations import IndexIn, IndexRange, read_criteria, read_filter, read_partitions
+from ignitemap.protocol.operations import (
+    IndexIn,
+    IndexRange,
+    read_criteria,
+    read_filter,
+    read_node_filter,
+    read_partitions,
+)
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.wire import (
     Asked,
