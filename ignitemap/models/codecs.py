@@ -481,7 +481,7 @@ def _make_decoder(
         " or stop > (after - 4 if after else len(buf)):"
     )
     source.line(f"    {fallback}")
-    layouts = ReadLayouts([_form(field) for field in fields])
+    layouts = ReadLayouts([_form(field).replace("?", "B") for field in fields])  # of the bytes only 1 is true
     source.line(f"layout = {source.bind('known_layout', layouts.get)}(buf[start + footer:stop])")
     source.line("try:")
     source.depth = 2
