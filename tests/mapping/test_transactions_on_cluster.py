@@ -590,7 +590,7 @@ async def test_attempts_after_deadlock(client: ig.Client, accounts: Accounts) ->
     numbers: list[int] = []
 
     async def pay(source: str, target: str) -> None:
-        async for attempt in client.transactions(20, timeout=0.2):
+        async for attempt in client.transactions(20, timeout=0.7):
             async with attempt:
                 await accounts.modify(source, lambda balance: balance - 1)
                 if attempt.number == 1:
