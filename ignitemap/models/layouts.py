@@ -39,7 +39,7 @@ class WriteLayouts(dict[tuple[int, ...], "tuple[Any, bytes, int, int, int] | Non
         self._forms = tuple(forms)
 
     def __missing__(self, lengths: tuple[int, ...]) -> tuple[Any, bytes, int, int, int] | None:
-        if len(self) >= MOST:
+        if len(self) >= MOST or sum(lengths) > LONGEST:
             return None
         left = iter(lengths)
         formats = [
