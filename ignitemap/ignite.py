@@ -1,31 +1,24 @@
 """The front door: ``connect`` reads a URL and options, and answers with a Client."""
 
 import asyncio
-import datetime
-import ipaddress
 import math
 import os
 import re
 import ssl
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar, overload
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import attrs
-from typing_extensions import TypeForm
 
+from ignitemap import client, mapping, models
 from ignitemap.client.cache import AioCache
 from ignitemap.client.client import AioClient, Options
-from ignitemap.client.cluster import AioCluster, ClusterNode, ClusterState
 from ignitemap.client.connection import Address
-from ignitemap.client.cursors import AioSqlFieldsCursor
+from ignitemap.client.discovery import packed_address
 from ignitemap.client.retry import RetryPolicy
 from ignitemap.exceptions import CacheNotFound, ConfigurationError, ModelError, QueryError
 from ignitemap.mapping.cache import Cache
-from ignitemap.mapping.into import ModelReader
-from ignitemap.mapping.migration import migrate as migrate_table
 from ignitemap.mapping.opening import (
     WantedCache,
     check_options,
@@ -34,21 +27,24 @@ from ignitemap.mapping.opening import (
     unmade_table,
     wanted_cache,
 )
-from ignitemap.mapping.rows import Query
-from ignitemap.mapping.transactions import Attempts, Concurrency, Isolation, Transaction, TransactionOptions
-from ignitemap.models.registry import Model, Registry, default_registry
+from ignitemap.models.lookup import Lookup
+from ignitemap.protocol import operations
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import ANY, Spec
 from ignitemap.protocol.handshake import Secret
 from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.message import CacheRef
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.operations.caches import (
     CacheDestroy,
     CacheGetConfiguration,
     CacheGetNames,
     CacheGetOrCreateWithConfiguration,
-    QueryPlacedRows,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+else:
+    TypeForm = type  # who looks at these hints at run time learns no less
 
 __all__ = ["Client", "connect"]
 
@@ -94,13 +90,13 @@ class Cluster:
     <ClusterState.ACTIVE: 1>
     """
 
-    def __init__(self, raw: AioCluster) -> None:
+    def __init__(self, raw: "client.cluster.AioCluster") -> None:
         self._raw = raw
 
     def __repr__(self) -> str:
         return f"<ignitemap Cluster of {self._raw!r}>"
 
-    async def state(self) -> ClusterState:
+    async def state(self) -> "client.cluster.ClusterState":
         """Whether the cluster is INACTIVE, ACTIVE or ACTIVE_READ_ONLY.
 
         >>> await client.cluster.state()
@@ -108,7 +104,7 @@ class Cluster:
         """
         return await self._raw.get_state()
 
-    async def nodes(self) -> tuple[ClusterNode, ...]:
+    async def nodes(self) -> "tuple[client.cluster.ClusterNode, ...]":
         """The server nodes, the oldest first: ``.id .addresses .attributes .version`` and more.
 
         >>> for node in await client.cluster.nodes():
@@ -129,7 +125,7 @@ class Client:
     >>> await client.aclose()
     """
 
-    def __init__(self, raw: AioClient, registry: Registry, schema: str | None, resources: AsyncExitStack) -> None:
+    def __init__(self, raw: AioClient, registry: Lookup, schema: str | None, resources: AsyncExitStack) -> None:
         self.raw = raw
         """The raw client underneath (`ignitemap.raw`)."""
         self._registry = registry
@@ -302,7 +298,7 @@ class Client:
                 await self.raw.session.metadata.learn(own.id, next(iter(own.schemas)))
         if migrate and model is not None:
             async with self._migrating:
-                await migrate_table(self.sql, found, entity, model.schema)
+                await mapping.migration.migrate(self.sql, found, entity, model.schema)
         await self.raw.session.know_affinity(string_hash(name))
         typed = AioCache(
             self.raw, name, codecs=self.raw.mapping_codecs, types=self.raw.entry_types(key_spec, value_spec)
@@ -313,7 +309,7 @@ class Client:
         schema = None if model is None else model.schema
         return Cache[Any, Any](AioCache(self.raw, name), typed, keyed, table=table, schema=schema)
 
-    async def _open(self, wanted: WantedCache, model: Model | None, *, create: bool) -> CacheConfig:
+    async def _open(self, wanted: WantedCache, model: "models.registry.Model | None", *, create: bool) -> CacheConfig:
         """The configuration that a cache has in the cluster, after creating it where it is absent."""
         session, name = self.raw.session, wanted.config.name
         request = CacheGetConfiguration(CacheRef(string_hash(name or "")))
@@ -328,7 +324,8 @@ class Client:
             if model is not None:
                 await session.announce(model.schema.value, request.cache)
             # Someone else may be faster, with another configuration, and someone may drop the cache again.
-            await session.call(CacheGetOrCreateWithConfiguration(wanted.config))
+            codecs = self.raw.codecs if wanted.config.query_entities else None  # whose fields have default values
+            await session.call(CacheGetOrCreateWithConfiguration(wanted.config), codecs)
         return await session.call(request)
 
     async def cache_names(self) -> list[str]:
@@ -351,7 +348,7 @@ class Client:
         """
         await self.raw.session.call(CacheDestroy(string_hash(name)))
 
-    async def _as_known(self, key_model: Model, model: Model | None) -> Spec[Any]:
+    async def _as_known(self, key_model: "models.registry.Model", model: "models.registry.Model | None") -> Spec[Any]:
         """The spec of a key class in the field order that the cluster knows: keys are compared by their bytes."""
         session, number = self.raw.session, key_model.schema.whole.id
         (own,) = key_model.schema.whole.schemas
@@ -362,7 +359,7 @@ class Client:
 
     def _declared(
         self, name: Any, types: tuple[Any, ...], key: Any
-    ) -> tuple[Model | None, Model | None, str, Spec[Any], Spec[Any]]:
+    ) -> "tuple[models.registry.Model | None, models.registry.Model | None, str, Spec[Any], Spec[Any]]":
         """The model, if V is one, the model of keys, if K is one, the cache's name, the specs of keys and values."""
         by_model = not isinstance(name, str)
         if by_model:
@@ -409,11 +406,11 @@ class Client:
 
     def transaction(
         self,
-        concurrency: Concurrency = "pessimistic",
-        isolation: Isolation = "repeatable_read",
-        timeout: float | datetime.timedelta | None = None,
+        concurrency: "mapping.transactions.Concurrency" = "pessimistic",
+        isolation: "mapping.transactions.Isolation" = "repeatable_read",
+        timeout: "mapping.transactions.Timeout" = None,
         label: str | None = None,
-    ) -> Transaction:
+    ) -> "mapping.transactions.Transaction":
         """A transaction over caches that were made with ``atomicity="transactional"``: ``async with`` it.
 
         >>> async with client.transaction():
@@ -433,16 +430,18 @@ class Client:
 
         Raises ConfigurationError for an option that is none of these, at once.
         """
-        return Transaction(self.raw, self._transaction_options(concurrency, isolation, timeout, label))
+        return mapping.transactions.Transaction(
+            self.raw, self._transaction_options(concurrency, isolation, timeout, label)
+        )
 
     def transactions(
         self,
         attempts: int = 3,
-        concurrency: Concurrency = "pessimistic",
-        isolation: Isolation = "repeatable_read",
-        timeout: float | datetime.timedelta | None = None,
+        concurrency: "mapping.transactions.Concurrency" = "pessimistic",
+        isolation: "mapping.transactions.Isolation" = "repeatable_read",
+        timeout: "mapping.transactions.Timeout" = None,
         label: str | None = None,
-    ) -> Attempts:
+    ) -> "mapping.transactions.Attempts":
         """Attempts at a transaction, until one ends well: for what may conflict with others.
 
         >>> async for attempt in client.transactions():
@@ -465,12 +464,15 @@ class Client:
         """
         if type(attempts) is not int or attempts < 1:
             raise ConfigurationError(f"attempts must be a whole number from 1 up, not {attempts!r}", option="attempts")
-        return Attempts(self.raw, self._transaction_options(concurrency, isolation, timeout, label), attempts)
+        return mapping.transactions.Attempts(
+            self.raw, self._transaction_options(concurrency, isolation, timeout, label), attempts
+        )
 
     def _transaction_options(
         self, concurrency: object, isolation: object, timeout: object, label: object
-    ) -> TransactionOptions:
-        return TransactionOptions.checked(concurrency, isolation, timeout, label, default=self.raw.options.timeout)
+    ) -> "mapping.transactions.TransactionOptions":
+        default = self.raw.options.timeout
+        return mapping.transactions.TransactionOptions.checked(concurrency, isolation, timeout, label, default=default)
 
     # --- SQL --------------------------------------------------------------------------------------------------------
 
@@ -488,7 +490,7 @@ class Client:
         lazy: bool = False,
         local: bool = False,
         partitions: Sequence[int] | None = None,
-    ) -> Query:
+    ) -> "mapping.rows.Query":
         """One SQL statement with ``?`` for its parameters: ``await`` it for all rows, or stream it in ``async with``.
 
         Args:
@@ -517,7 +519,7 @@ class Client:
         if timeout is not None and not timeout > 0:
             raise ConfigurationError(f"timeout must be above 0 s, not {timeout!r}", option="timeout")
         text, arguments = _statement(query, params)
-        request = QueryPlacedRows(
+        request = operations.queries.QueryPlacedRows(
             CacheRef(0),
             schema or self._schema or "PUBLIC",
             page_size,
@@ -535,10 +537,11 @@ class Client:
         )
         raw = self.raw
 
-        def make_cursor() -> AioSqlFieldsCursor:
-            return AioSqlFieldsCursor(raw.session, raw.mapping_codecs, request, timeout, tuples=True)
+        def make_cursor() -> "client.cursors.AioSqlFieldsCursor":
+            return client.cursors.AioSqlFieldsCursor(raw.session, raw.mapping_codecs, request, timeout, tuples=True)
 
-        return Query(text, make_cursor, ModelReader(self._registry, raw.mapping_codecs))
+        reader = mapping.into.ModelReader(self._registry.registry, raw.mapping_codecs)
+        return mapping.rows.Query(text, make_cursor, reader)
 
 
 def _statement(query: Any, params: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -618,9 +621,7 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
         raise error.with_traceback(None) from None
     url = None
     registry = options.pop("registry", None)
-    if registry is None:
-        registry = default_registry
-    if not isinstance(registry, Registry):
+    if registry is not None and not isinstance(registry, models.registry.Registry):
         raise ConfigurationError("registry must be an ignitemap.Registry", option="registry")
     merged: dict[str, Any] = {**_environment(), **target.options, **options}
     _check(merged)
@@ -629,7 +630,8 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
     node_options = {name: merged.pop(name) for name in _NODE_OPTIONS if name in merged}
     if node_options and target.kind != "local":
         raise ConfigurationError(f"{', '.join(node_options)} goes with local:// only", option=next(iter(node_options)))
-    made = _options(merged, registry)
+    lookup = Lookup(registry)
+    made = _options(merged, lookup)
 
     async def open_client() -> Client:
         async with AsyncExitStack() as stack:
@@ -648,7 +650,7 @@ def connect(url: str | Sequence[str] | None = None, /, **options: Any) -> Connec
             raw = AioClient(options)
             stack.push_async_callback(raw.close)
             await raw.connect(addresses)
-            return Client(raw, registry, target.schema, stack.pop_all())
+            return Client(raw, lookup, target.schema, stack.pop_all())
         raise AssertionError("unreachable")
 
     return Connecting(open_client)
@@ -696,15 +698,15 @@ def _read_target(scheme: str, authority: str, path: str, query: str) -> Target:
             if at and not username:
                 raise ConfigurationError("the URL has an @ and no user name before it", option="url")
             if at:
-                options["username"] = unquote(username)
+                options["username"] = _unquoted(username)
             if colon:
-                options["password"] = Secret(unquote(password))
+                options["password"] = Secret(_unquoted(password))
             schema = path.removesuffix("/")
             if "/" in schema:
                 raise ConfigurationError(f"the URL's path {path!r} is not one schema", option="url")
-            return Target("ignite", _addresses(hosts.split(",")), unquote(schema) or None, options)
+            return Target("ignite", _addresses(hosts.split(",")), _unquoted(schema) or None, options)
         case "embedded":
-            return _read_embedded(unquote(authority), unquote(path), _query(query))
+            return _read_embedded(_unquoted(authority), _unquoted(path), _query(query))
         case _:
             raise ConfigurationError(f"the URL begins with none of these: {FORMS}", option="url")
 
@@ -718,7 +720,11 @@ def _read_embedded(name: str, path: str, options: dict[str, Any]) -> Target:
         )
     if name and not _NODE_NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} can't name an embedded node: use letters, digits, - _ .", option="url")
-    return Target("embedded", name=name or None, path=str(Path(path).absolute()) if path else None, options=options)
+    if not path:
+        return Target("embedded", name=name or None, options=options)
+    from pathlib import Path  # noqa: PLC0415 - which only a node in this process needs
+
+    return Target("embedded", path=str(Path(path).absolute()), options=options)
 
 
 def _addresses(hosts: Sequence[str]) -> tuple[Address, ...]:
@@ -755,14 +761,16 @@ def _host_and_ports(text: str) -> tuple[str, int, int]:
 
 
 def _is_ipv6(host: str) -> bool:
-    try:
-        return isinstance(ipaddress.ip_address(host), ipaddress.IPv6Address)
-    except ValueError:
-        return False
+    packed = packed_address(host)
+    return packed is not None and len(packed) == 16
 
 
 def _query(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
+    if not query:
+        return options
+    from urllib.parse import parse_qsl  # noqa: PLC0415 - few URLs need it, and it is a large module
+
     for name, text in parse_qsl(query, keep_blank_values=True):
         option = _OPTIONS.get(name)
         if option is None or option.read is None:
@@ -774,6 +782,15 @@ def _query(query: str) -> dict[str, Any]:
         except (KeyError, ValueError):
             raise ConfigurationError(f"{name}={text!r} in the URL is not {option.kind}", option=name) from None
     return options
+
+
+def _unquoted(text: str) -> str:
+    """A part of the URL with what its %XX stand for."""
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # noqa: PLC0415 - as in `_query`
+
+    return unquote(text)
 
 
 def _seconds(text: str) -> float | None:
@@ -841,7 +858,7 @@ def _check(given: Mapping[str, Any]) -> None:
             )
 
 
-def _options(given: dict[str, Any], registry: Registry) -> Options:
+def _options(given: dict[str, Any], lookup: Lookup) -> Options:
     """The options of a client. ``given`` was checked."""
     tls = _tls_context(
         given.pop("tls", False), given.pop("tls_ca_file", None), unverified=given.pop("allow_unverified_tls", False)
@@ -852,7 +869,7 @@ def _options(given: dict[str, Any], registry: Registry) -> Options:
     attributes = given.get("user_attributes", {})
     if not all(isinstance(text, str) for pair in attributes.items() for text in pair):
         raise ConfigurationError("user_attributes must be a mapping of str to str", option="user_attributes")
-    return Options(**given, tls=tls, resolver=registry)
+    return Options(**given, tls=tls, resolver=lookup)
 
 
 def _tls_context(

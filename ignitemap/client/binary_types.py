@@ -12,7 +12,7 @@ from ignitemap.exceptions import DecodeError, EncodeTypeError
 from ignitemap.protocol.binary_type import binary_type
 from ignitemap.protocol.codecs import MALFORMED, Codecs, SchemaMissing, Spec, decode_object, malformed
 from ignitemap.protocol.hashing import type_id
-from ignitemap.protocol.operations import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
+from ignitemap.protocol.operations.binary_types import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
 from ignitemap.protocol.types import raw_hints
 from ignitemap.protocol.types.raw_hints import BinaryObject, Hint
 

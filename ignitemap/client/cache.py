@@ -5,32 +5,31 @@ written; a tuple ``(value, hint)`` says the same inside lists and dicts. ``timeo
 client's. What values become in Python is the result profile of the Codecs that the cache was given.
 """
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from ignitemap.client.cursors import AioScanCursor
+from ignitemap import client as parts
 from ignitemap.client.settings import settings_of
 from ignitemap.exceptions import EncodeValueError
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, Hinted, Spec
 from ignitemap.protocol.hashing import string_hash
 from ignitemap.protocol.message import CacheRef, ExpiryPolicy
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.operations.caches import CacheDestroy, CacheGetConfiguration
+from ignitemap.protocol.operations.entries import (
     CacheClear,
     CacheClearKey,
     CacheClearKeys,
     CacheContainsKey,
     CacheContainsKeys,
-    CacheDestroy,
     CacheGet,
     CacheGetAll,
     CacheGetAndPut,
     CacheGetAndPutIfAbsent,
     CacheGetAndRemove,
     CacheGetAndReplace,
-    CacheGetConfiguration,
     CacheGetSize,
     CachePut,
     CachePutAll,
@@ -42,7 +41,7 @@ from ignitemap.protocol.operations import (
     CacheReplace,
     CacheReplaceIfEquals,
 )
-from ignitemap.protocol.types.collections import check_hashes
+from ignitemap.protocol.types.sharing import check_hashes
 
 if TYPE_CHECKING:
     from ignitemap.client.client import AioClient
@@ -82,11 +81,16 @@ class AioCache:
         self._client = client
         self._name = name
         self._ref = CacheRef(string_hash(name), expiry=expiry_policy)
-        self._codecs = client.codecs if codecs is None else codecs
+        if codecs is not None:
+            self._codecs = codecs
         self._types = types
         self._session = client.session if session is None else session
         self._call = self._session.call
         self._settings: dict[int, Any] | None = None
+
+    @cached_property
+    def _codecs(self) -> Codecs:  # made when they are used: a cache of the mapping face has a raw twin that seldom is
+        return self._client.codecs
 
     def __repr__(self) -> str:
         return f"<AioCache {self._name!r}>"
@@ -141,9 +145,9 @@ class AioCache:
     def with_expire_policy(
         self,
         expiry_policy: ExpiryPolicy | None = None,
-        create: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
-        update: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
-        access: int | datetime.timedelta = ExpiryPolicy.UNCHANGED,
+        create: "parts.durations.Duration" = ExpiryPolicy.UNCHANGED,
+        update: "parts.durations.Duration" = ExpiryPolicy.UNCHANGED,
+        access: "parts.durations.Duration" = ExpiryPolicy.UNCHANGED,
     ) -> "AioCache":
         """The same cache, whose entries expire: by an ExpiryPolicy, or times as it takes them.
 
@@ -230,7 +234,7 @@ class AioCache:
 
     def scan(
         self, page_size: int = SCAN_PAGE, partitions: int = -1, local: bool = False, timeout: Seconds = 0
-    ) -> AioScanCursor:
+    ) -> "parts.cursors.AioScanCursor":
         """All entries as (key, value): an async iterator and context manager.
 
         ``page_size`` entries a round trip, ``partitions`` the number of one partition or -1 for all, ``local`` only
@@ -243,7 +247,7 @@ class AioCache:
         """
         if page_size < 1:
             raise EncodeValueError(f"page_size must be at least 1, not {page_size}")
-        return AioScanCursor(
+        return parts.cursors.AioScanCursor(
             self._session, self._codecs, self._types, self._ref, page_size, partitions, local, timeout or None
         )
 
@@ -256,7 +260,7 @@ class AioCache:
         'cache'
         """
         if self._settings is None:
-            config = await self._call(CacheGetConfiguration(self._ref), timeout=timeout)
+            config = await self._call(CacheGetConfiguration(self._ref), self._client.codecs, timeout=timeout)
             self._settings = settings_of(config)
         return self._settings
 

@@ -2,38 +2,34 @@
 
 import ssl
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final, Self, overload
 from uuid import UUID
 
 import attrs
 
-from ignitemap.client import binary_types
+from ignitemap import client as parts
+from ignitemap.client.ambient import TransactionConcurrency, TransactionIsolation
 from ignitemap.client.cache import AioCache, with_hints
-from ignitemap.client.cluster import AioCluster
 from ignitemap.client.connection import Address, Dial, Limits, NodeConnection, open_connection
-from ignitemap.client.cursors import AioSqlFieldsCursor
 from ignitemap.client.discovery import AddressMap, is_loopback, map_function, reachable
-from ignitemap.client.generic_object import GenericObjectMeta, ObjectClasses
-from ignitemap.client.monitoring import Observer
 from ignitemap.client.nodes import Nodes
 from ignitemap.client.retry import Retry, policy_of
 from ignitemap.client.session import Find, Session
 from ignitemap.client.settings import Settings, config_of, name_of
-from ignitemap.client.transactions import AioTransaction, TransactionConcurrency, TransactionIsolation
 from ignitemap.exceptions import ClientClosed, ConfigurationError, InsecureCredentialsError
+from ignitemap.protocol import operations
 from ignitemap.protocol.cache_config import CacheConfig
 from ignitemap.protocol.codecs import Codecs, Decoder, EntryTypes, NaiveDatetime, Spec, TypeResolver
 from ignitemap.protocol.handshake import SUPPORTED_VERSIONS, Credentials, Handshake, Secret
 from ignitemap.protocol.hashing import field_id, schema_id, string_hash
 from ignitemap.protocol.message import CacheRef
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.operations.caches import (
     CacheCreateWithConfiguration,
     CacheCreateWithName,
     CacheGetNames,
     CacheGetOrCreateWithConfiguration,
     CacheGetOrCreateWithName,
-    QuerySqlFields,
 )
 from ignitemap.protocol.types import mapping_codecs, raw_codecs
 
@@ -138,8 +134,9 @@ class AioClient:
             self.options = compact_footer
         else:
             self.options = _options(compact_footer, partition_aware, event_listeners, options)
-        self._observer = Observer(self.options.event_listeners) if self.options.event_listeners else None
-        self._classes = ObjectClasses(self.options.resolver)
+        self._observer = (
+            parts.monitoring.Observer(self.options.event_listeners) if self.options.event_listeners else None
+        )
         self._make_codecs()
         # The same pair of types gets the same object, so that operations are compiled once for it.
         self.entry_types: Callable[[Spec[Any], Spec[Any]], EntryTypes] = lru_cache(maxsize=1024)(EntryTypes)
@@ -218,7 +215,7 @@ class AioClient:
         )
         session = Session(
             nodes,
-            self.codecs,
+            self.mapping_codecs,
             retry=policy_of(options.retry),
             partition_awareness=options.partition_awareness,
             heartbeat=options.heartbeat,
@@ -238,14 +235,30 @@ class AioClient:
             resolver=self.options.resolver, naive_datetime=self.options.naive_datetime
         )
         """What gives the mapping face's results."""
-        self.binary_codecs: Codecs = mapping_codecs(
-            known=self.mapping_codecs.known,
-            resolver=None if self.options.resolver is None else _WrittenOnly(self.options.resolver),
-            naive_datetime=self.options.naive_datetime,
-        )
-        """The same, but that the program's objects come as BinaryObject."""
-        self.raw_codecs: Codecs = raw_codecs(known=self.mapping_codecs.known, resolver=self._classes)
-        """What gives pyignite's results."""
+        self._binary_codecs: Codecs | None = None
+        self._raw_codecs: Codecs | None = None
+
+    @cached_property
+    def _classes(self) -> "parts.generic_object.ObjectClasses":
+        return parts.generic_object.ObjectClasses(self.options.resolver)
+
+    @property
+    def binary_codecs(self) -> Codecs:
+        """Not for users: as `mapping_codecs`, but that the program's objects come as BinaryObject."""
+        if self._binary_codecs is None:
+            self._binary_codecs = mapping_codecs(
+                known=self.mapping_codecs.known,
+                resolver=None if self.options.resolver is None else _WrittenOnly(self.options.resolver),
+                naive_datetime=self.options.naive_datetime,
+            )
+        return self._binary_codecs
+
+    @property
+    def raw_codecs(self) -> Codecs:
+        """Not for users: what gives pyignite's results; made when something asks for them."""
+        if self._raw_codecs is None:
+            self._raw_codecs = raw_codecs(known=self.mapping_codecs.known, resolver=self._classes)
+        return self._raw_codecs
 
     @property
     def codecs(self) -> Codecs:
@@ -322,7 +335,7 @@ class AioClient:
         max_rows: int = -1,
         timeout: float = 0,
         cache: int | str | AioCache | None = None,
-    ) -> AioSqlFieldsCursor:
+    ) -> "parts.cursors.AioSqlFieldsCursor":
         """One SQL statement, run when the cursor is opened or first read.
 
         Args:
@@ -367,7 +380,7 @@ class AioClient:
             ref = CacheRef(string_hash(cache))
         else:
             ref = CacheRef(cache or 0)
-        request = QuerySqlFields(
+        request = operations.queries.QuerySqlFields(
             ref,
             None if ref.cache_id else schema,
             page_size,
@@ -387,7 +400,7 @@ class AioClient:
         allowed, own = self.options.timeout, None
         if allowed is not None and timeout / 1000 >= allowed:
             own = allowed + timeout / 1000  # for the query, and for all that is around it
-        return AioSqlFieldsCursor(self.session, self.codecs, request, own)
+        return parts.cursors.AioSqlFieldsCursor(self.session, self.codecs, request, own)
 
     # --- transactions and the cluster -------------------------------------------------------------------------------
 
@@ -397,7 +410,7 @@ class AioClient:
         isolation: int = TransactionIsolation.REPEATABLE_READ,
         timeout: int = 0,
         label: str | None = None,
-    ) -> AioTransaction:
+    ) -> "parts.transactions.AioTransaction":
         """A transaction, started by ``async with`` or ``await``: TransactionConcurrency, TransactionIsolation, ms, a name.
 
         A timeout of 0 is none. See `AioTransaction`. Raises EncodeValueError, which is a ValueError, at once.
@@ -407,15 +420,15 @@ class AioClient:
         ...     await accounts.put("ann", 90)
         ...     await tx.commit()
         """
-        return AioTransaction(self, concurrency, isolation, timeout, label)
+        return parts.transactions.AioTransaction(self, concurrency, isolation, timeout, label)
 
-    def get_cluster(self) -> AioCluster:
+    def get_cluster(self) -> "parts.cluster.AioCluster":
         """The cluster: its state, its write-ahead logs.
 
         >>> await client.get_cluster().get_state() is ClusterState.ACTIVE
         True
         """
-        return AioCluster(self)
+        return parts.cluster.AioCluster(self)
 
     # --- complex types ----------------------------------------------------------------------------------------------
 
@@ -430,7 +443,7 @@ class AioClient:
         >>> found["type_exists"], [list(schema) for schema in found["schemas"]]
         (True, [['name']])
         """
-        return await binary_types.describe(self.session, binary_types.entity_id(binary_type))
+        return await parts.binary_types.describe(self.session, parts.binary_types.entity_id(binary_type))
 
     async def put_binary_type(
         self,
@@ -447,9 +460,11 @@ class AioClient:
         >>> await client.put_binary_type("Town", schema={"name": String, "people": IntObject})
         {'type_id': ..., 'schema_id': ...}
         """
-        return await binary_types.put(self.session, type_name, affinity_key_field, is_enum, schema or {})
+        return await parts.binary_types.put(self.session, type_name, affinity_key_field, is_enum, schema or {})
 
-    async def register_binary_type(self, data_class: GenericObjectMeta, affinity_key_field: str | None = None) -> None:
+    async def register_binary_type(
+        self, data_class: "parts.generic_object.GenericObjectMeta", affinity_key_field: str | None = None
+    ) -> None:
         """Make a class of GenericObjectMeta known to the cluster, and read its objects as instances from now on.
 
         A put of an object does the same; this also names the field by which keys are spread over the nodes. Raises
@@ -467,7 +482,7 @@ class AioClient:
 
     async def query_binary_type(
         self, binary_type: int | str, schema: int | Mapping[str, Any] | None = None
-    ) -> GenericObjectMeta | dict[int, GenericObjectMeta] | None:
+    ) -> "parts.generic_object.GenericObjectMeta | dict[int, parts.generic_object.GenericObjectMeta] | None":
         """The class that the program registered for a type and a schema, by dict or id; None where there is none.
 
         Without ``schema`` all classes of the type, by the ids of their schemas. Other than pyignite's, no class is made
@@ -478,7 +493,7 @@ class AioClient:
         >>> await client.query_binary_type("Town", Town.schema) is Town
         True
         """
-        classes = self._classes.of(binary_types.entity_id(binary_type))
+        classes = self._classes.of(parts.binary_types.entity_id(binary_type))
         if not schema:
             return classes
         return classes.get(schema if isinstance(schema, int) else schema_id([field_id(name) for name in schema]))
@@ -491,7 +506,7 @@ class AioClient:
         >>> await client.unwrap_binary([1, "Ann"])
         [1, 'Ann']
         """
-        return await binary_types.unwrap(self.session, self.codecs, value)
+        return await parts.binary_types.unwrap(self.session, self.codecs, value)
 
 
 class _WrittenOnly:
@@ -538,7 +553,7 @@ async def create_cache(client: AioClient, settings: Settings) -> AioCache:
     if isinstance(settings, str):
         await client.session.call(CacheCreateWithName(settings))
     else:
-        await client.session.call(CacheCreateWithConfiguration(config))
+        await client.session.call(CacheCreateWithConfiguration(config), client.codecs)
     return AioCache(client, name_of(config))
 
 
@@ -552,7 +567,7 @@ async def get_or_create_cache(client: AioClient, settings: Settings) -> AioCache
     if isinstance(settings, str):
         await client.session.call(CacheGetOrCreateWithName(settings))
     else:
-        await client.session.call(CacheGetOrCreateWithConfiguration(config))
+        await client.session.call(CacheGetOrCreateWithConfiguration(config), client.codecs)
     return AioCache(client, name_of(config))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from ignitemap.exceptions import EncodeValueError
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.operations.cluster import (
     ClusterChangeState,
     ClusterChangeWalState,
     ClusterGetState,

@@ -38,7 +38,7 @@ from ignitemap.protocol.connection import (
     Role,
 )
 from ignitemap.protocol.handshake import LEAST_VERSION, SUPPORTED_VERSIONS, Accepted, Handshake, Refused
-from ignitemap.protocol.operations import Heartbeat
+from ignitemap.protocol.operations.general import Heartbeat
 
 __all__ = [
     "Address",

@@ -13,8 +13,8 @@ from ignitemap.client.session import Session
 from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.codecs import MALFORMED, NULL, UNTYPED, Codecs, EntryTypes, decode_object
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
-from ignitemap.protocol.message import CacheRef, Request
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.message import CacheRef, Request, changed
+from ignitemap.protocol.operations.queries import (
     EntryCursor,
     EntryPage,
     QueryIndex,
@@ -253,7 +253,7 @@ def _salvage_with(strict: OperationCodec, operation: type[Request[Any]], tolerat
         except (DecodeError, *MALFORMED):
             codecs.depth = codecs.repeated = 0
         page = compile_operation(operation, tolerating).decode(codecs, *answer)
-        return attrs.evolve(page, entries=Salvaged(page.entries))
+        return changed(page, entries=Salvaged(page.entries))
 
     return decode
 

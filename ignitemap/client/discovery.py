@@ -1,8 +1,8 @@
 """Which addresses of a cluster's nodes a client may dial, out of those that a node tells of. Pure."""
 
-import ipaddress
 import logging
 import re
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from ignitemap.client.connection import Address
 from ignitemap.exceptions import ConfigurationError
 
-__all__ = ["AddressMap", "is_loopback", "map_function", "reachable"]
+__all__ = ["AddressMap", "is_loopback", "map_function", "packed_address", "reachable"]
 
 logger: Final = logging.getLogger("ignitemap")
 
@@ -22,6 +22,7 @@ Translate = Callable[[Address], Address | None]
 MAX_NODES: Final = 1024
 MAX_ADDRESSES: Final = 32  # of one node that are looked at
 ANY_HOST: Final = frozenset({"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})  # noqa: S104 - nothing binds to it here
+IPV6_LOOPBACK: Final = bytes(15) + b"\x01"
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,255}")
 
 
@@ -45,14 +46,14 @@ def reachable(
     other, which may have a node of another cluster there.
     """
     here = peer is not None and is_loopback(peer)
-    named = _is_name(told_by.host)
+    named = packed_address(told_by.host) is None
 
     def rank(address: Address) -> tuple[bool, bool, bool]:
         # As it was reached itself; then what looks alike (a certificate may be for names only, or for numbers).
         return (
             address.host != told_by.host,
             here and not is_loopback(address.host),
-            _is_name(address.host) is not named,
+            (packed_address(address.host) is None) is not named,
         )
 
     found: dict[UUID, tuple[Address, ...]] = {}
@@ -90,14 +91,22 @@ def map_function(address_map: AddressMap | None) -> Translate | None:
     return lambda address: _asked(address_map, address)
 
 
+def packed_address(host: str) -> bytes | None:
+    """The 4 or 16 bytes of an IP address, None for a name. As `ipaddress` does it, which is large for one question."""
+    try:
+        if ":" in host:
+            return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+        return socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):  # a ValueError is a character that no address has
+        return None
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, whatever network it is in. Of a name only "localhost" is."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name that may be anywhere
+    packed = packed_address(host)
+    if packed is None:
+        return host == "localhost"  # any other name may be anywhere
+    return packed[0] == 127 if len(packed) == 4 else packed == IPV6_LOOPBACK
 
 
 def _looked_up(table: Mapping[str, tuple[str, int | None]], address: Address) -> Address:
@@ -126,11 +135,3 @@ def _host_and_port(target: str) -> tuple[str, int | None]:
     if match is None or (match[3] is not None and not 0 < int(match[3]) < 65536):
         raise ConfigurationError(f"address_map: {target!r} is not host, host:port or [IPv6]:port", option="address_map")
     return match[1] or match[2], None if match[3] is None else int(match[3])
-
-
-def _is_name(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return True
-    return False

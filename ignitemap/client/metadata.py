@@ -11,7 +11,7 @@ from ignitemap.exceptions import DecodeError, SchemaConflictError, ServerError
 from ignitemap.protocol.binary_type import BYTES_OF_FIELD, MAX_FIELDS, BinaryType, Field, KnownTypes
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes, NoResolver, TypeResolver
 from ignitemap.protocol.codegen import compile_operation
-from ignitemap.protocol.operations import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
+from ignitemap.protocol.operations.binary_types import GetBinaryType, PutBinaryType, RegisterBinaryTypeName, TypeBlock
 
 __all__ = ["Metadata"]
 

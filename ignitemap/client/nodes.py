@@ -11,7 +11,6 @@ client sees may have another one there.
 import asyncio
 import logging
 import os
-import random
 import ssl
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from uuid import UUID
 import attrs
 
 from ignitemap.client.connection import Address, Limits, NodeConnection, open_connection
+from ignitemap.client.retry import jitter
 from ignitemap.exceptions import (
     AuthenticationError,
     ClientClosedNotSent,
@@ -376,7 +376,7 @@ class Nodes:
             most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(node.failures, 10))
             node.failures += 1
         now = self._loop.time()
-        node.not_before = now + random.uniform(0, most)  # noqa: S311 - no secret
+        node.not_before = now + jitter(most)
         if len(node.recent) == DIALS_IN_WINDOW:
             node.not_before = max(node.not_before, node.recent[0] + DIAL_WINDOW)
         self._fill_not_before = min(self._fill_not_before, node.not_before)

@@ -1,6 +1,5 @@
 """What may be sent again, how often, and after which wait."""
 
-import random
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -9,7 +8,7 @@ import attrs
 from ignitemap.exceptions import ConfigurationError
 from ignitemap.protocol.message import Effect
 
-__all__ = ["Retry", "RetryPolicy", "policy_of"]
+__all__ = ["Retry", "RetryPolicy", "jitter", "policy_of"]
 
 MAX_DOUBLINGS: Final = 30  # beyond them any wait is its maximum
 
@@ -67,7 +66,14 @@ class RetryPolicy:
         if attempt <= 2:
             return 0.0
         longest = min(self.max_backoff, self.backoff * 2 ** min(attempt - 3, MAX_DOUBLINGS))
-        return random.uniform(0, longest)  # noqa: S311 - no secret
+        return jitter(longest)
+
+
+def jitter(longest: float) -> float:
+    """A wait of at most so many seconds."""
+    import random  # noqa: PLC0415 - most programs never wait, and it brings hash functions and more along
+
+    return random.uniform(0, longest)  # noqa: S311 - no secret
 
 
 Word = Literal["reads", "all", "none"]

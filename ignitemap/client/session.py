@@ -18,12 +18,13 @@ from uuid import UUID
 
 import attrs
 
+from ignitemap import client as parts
 from ignitemap.client.affinity import AffinityMapping, owner
+from ignitemap.client.ambient import TRANSACTIONS
 from ignitemap.client.connection import Address, Answer, Expired, NoAnswer, NodeConnection
 from ignitemap.client.metadata import Metadata
 from ignitemap.client.nodes import Nodes
 from ignitemap.client.retry import RetryPolicy
-from ignitemap.client.transactions import TRANSACTIONS, joined
 from ignitemap.exceptions import (
     AuthenticationError,
     ClientClosedNotSent,
@@ -49,16 +50,10 @@ from ignitemap.protocol.codecs import MALFORMED, UNTYPED, Codecs, EntryTypes, Sc
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
 from ignitemap.protocol.connection import Failure, Topology
 from ignitemap.protocol.message import CacheRef, Effect, Request
-from ignitemap.protocol.operations import (
-    CachePartitions,
-    ClusterGroupGetNodeEndpoints,
-    GetBinaryConfiguration,
-    GetIdleTimeout,
-    QuerySqlFields,
-    ResourceClose,
-    TxEnd,
-    TxStart,
-)
+from ignitemap.protocol.operations.binary_types import GetBinaryConfiguration
+from ignitemap.protocol.operations.general import GetIdleTimeout, ResourceClose
+from ignitemap.protocol.operations.topology import CachePartitions, ClusterGroupGetNodeEndpoints
+from ignitemap.protocol.operations.transactions import TxEnd, TxStart
 from ignitemap.protocol.wire import Feature, ProtocolContext
 
 if TYPE_CHECKING:
@@ -104,6 +99,9 @@ class Statistics:
 
 class Session:
     """One client's way to its cluster. ``codecs`` and the entry types of a cache come with each call."""
+
+    bound: Final = False
+    """Whether everything that is done over it is part of one transaction."""
 
     def __init__(
         self,
@@ -199,7 +197,11 @@ class Session:
         """
         if get_running_loop() is not self._loop:
             raise self._elsewhere()
-        if node is None and TRANSACTIONS.get() and (transaction := joined(self, request)) is not None:
+        if (
+            node is None
+            and TRANSACTIONS.get()
+            and (transaction := parts.transactions.joined(self, request)) is not None
+        ):
             return await transaction.call(request, codecs, types, timeout=timeout, used=used)
         if codecs is None:
             codecs = self.codecs
@@ -805,7 +807,7 @@ def _raise_timeout(name: str, node: str, allowed: float | None, left: bool) -> N
 
 def _effect(request: Request[Any]) -> Effect:
     """A statement that the server runs only if it is a SELECT is a read; any other may change something."""
-    if isinstance(request, QuerySqlFields) and request.statement_type == SELECT:
+    if request.sqlstate and getattr(request, "statement_type", None) == SELECT:
         return "read"
     return request.effect
 

@@ -13,11 +13,11 @@ import enum
 import math
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import attrs
 
+from ignitemap.client.ambient import TRANSACTIONS, TransactionConcurrency, TransactionIsolation, in_transaction
 from ignitemap.exceptions import (
     CommitOutcomeUnknown,
     EncodeValueError,
@@ -31,9 +31,12 @@ from ignitemap.exceptions import (
     TransactionError,
     TransactionLost,
 )
+from ignitemap.protocol import operations
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
-from ignitemap.protocol.message import CacheRef, Request
-from ignitemap.protocol.operations import (
+from ignitemap.protocol.message import CacheRef, Request, changed
+from ignitemap.protocol.operations.binary_types import GetBinaryType
+from ignitemap.protocol.operations.caches import CacheGetConfiguration
+from ignitemap.protocol.operations.entries import (
     CacheContainsKey,
     CacheContainsKeys,
     CacheGet,
@@ -42,7 +45,6 @@ from ignitemap.protocol.operations import (
     CacheGetAndPutIfAbsent,
     CacheGetAndRemove,
     CacheGetAndReplace,
-    CacheGetConfiguration,
     CacheGetSize,
     CacheLocalPeek,
     CachePut,
@@ -53,14 +55,8 @@ from ignitemap.protocol.operations import (
     CacheRemoveKeys,
     CacheReplace,
     CacheReplaceIfEquals,
-    GetBinaryType,
-    QueryPlacedRows,
-    QueryScan,
-    QuerySqlFields,
-    QueryTypedRows,
-    TxEnd,
-    TxStart,
 )
+from ignitemap.protocol.operations.transactions import TxEnd, TxStart
 from ignitemap.protocol.wire import Feature
 
 if TYPE_CHECKING:
@@ -80,9 +76,6 @@ __all__ = [
 
 R = TypeVar("R")
 E = TypeVar("E", bound=enum.IntEnum)
-
-TRANSACTIONS: Final[ContextVar[tuple["AioTransaction", ...]]] = ContextVar("ignitemap_transactions", default=())
-"""The transactions that were started in this context or in the one that it was copied from, the innermost last."""
 
 MAX_TIMEOUT: Final = 2**63 - 1
 GRACE: Final = 0.5  # seconds after which an operation that has no answer waits for a lock, or for nothing any more
@@ -112,35 +105,8 @@ JOINING: Final = frozenset(
         CacheReplaceIfEquals,
     }
 )
-# They see what the transaction wrote only where the cluster has tx-aware queries, and then in READ_COMMITTED only.
-QUERIES: Final = frozenset({QueryPlacedRows, QueryScan, QuerySqlFields, QueryTypedRows})
 # It is about the cache, not about entries: it takes no transaction.
 APART: Final = frozenset({CacheGetConfiguration})
-
-
-class TransactionConcurrency(enum.IntEnum):
-    """When a transaction takes its locks: OPTIMISTIC at commit, PESSIMISTIC at the first access to a key.
-
-    >>> async with client.tx_start(concurrency=TransactionConcurrency.OPTIMISTIC) as tx:
-    ...     await accounts.put("ann", 90)
-    ...     await tx.commit()
-    """
-
-    OPTIMISTIC = 0
-    PESSIMISTIC = 1
-
-
-class TransactionIsolation(enum.IntEnum):
-    """What a transaction sees of others. SERIALIZABLE with OPTIMISTIC fails at commit if what was read has changed.
-
-    >>> async with client.tx_start(isolation=TransactionIsolation.READ_COMMITTED) as tx:
-    ...     await accounts.put("ann", 90)
-    ...     await tx.commit()
-    """
-
-    READ_COMMITTED = 0
-    REPEATABLE_READ = 1
-    SERIALIZABLE = 2
 
 
 class _State(enum.Enum):
@@ -509,7 +475,7 @@ class AioTransaction:
         operation = type(request)
         if operation in JOINING:
             return
-        if operation not in QUERIES:
+        if not _sees_transaction(operation):
             raise TransactionError(f"{operation.__name__} can't be part of a transaction: a node runs it outside of it")
         if Feature.TX_AWARE_QUERIES not in connection.protocol.context.features:
             raise TransactionError(
@@ -523,7 +489,7 @@ class AioTransaction:
         own = self._refs.get(ref)
         if own is None:
             own = self._refs[ref] = attrs.evolve(ref, transaction=self.tx_id)
-        return cast("Request[R]", attrs.evolve(cast(Any, request), cache=own))
+        return changed(request, cache=own)
 
     def _name(self, error: ServerError) -> None:
         """Put the transaction's label into an error: the server's text may have it too far back."""
@@ -569,17 +535,13 @@ def joined(session: "Session", request: Request[Any]) -> AioTransaction | None:
     return found
 
 
-def in_transaction(session: "Session | BoundSession") -> bool:
-    """Whether the operations of this task over a session are part of a transaction, or refused because of one."""
-    session = getattr(session, "base", session)  # a view with a retry policy of its own stands over another session
-    return isinstance(session, BoundSession) or _innermost(session) is not None
-
-
 class BoundSession:
     """A session as one transaction sees it: operations are part of it, whatever task they come from.
 
     It stands where caches and cursors have a `Session`, and has of one what those use.
     """
+
+    bound: Final = True
 
     def __init__(self, session: "Session", transaction: AioTransaction) -> None:
         self._session = session
@@ -610,6 +572,17 @@ class BoundSession:
     def close_resource(self, connection: "NodeConnection", resource: int) -> "asyncio.Task[None]":
         """As `Session.close_resource`."""
         return self._session.close_resource(connection, resource)
+
+
+def _sees_transaction(operation: type[Request[Any]]) -> bool:
+    """Whether it is a query that a node with tx-aware queries lets see what its transaction wrote."""
+    queries = operations.queries
+    return operation in {
+        queries.QueryPlacedRows,
+        queries.QueryScan,
+        queries.QuerySqlFields,
+        queries.QueryTypedRows,
+    }
 
 
 def _about_entries(request: Request[Any]) -> bool:

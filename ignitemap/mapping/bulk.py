@@ -18,8 +18,8 @@ from uuid import UUID
 import attrs
 
 from ignitemap.client.affinity import AffinityMapping, owner
+from ignitemap.client.ambient import in_transaction
 from ignitemap.client.session import Session
-from ignitemap.client.transactions import in_transaction
 from ignitemap.exceptions import (
     CacheNotFound,
     EncodeError,
@@ -43,7 +43,7 @@ from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import UNTYPED, Codecs, EntryTypes
 from ignitemap.protocol.codegen import OperationCodec, compile_operation
 from ignitemap.protocol.message import CacheRef, Request
-from ignitemap.protocol.operations import CachePutAll, CacheRemoveKeys
+from ignitemap.protocol.operations.entries import CachePutAll, CacheRemoveKeys
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ENTRIES", "DEPTH", "BulkWriter", "chunks", "run_all"]
 

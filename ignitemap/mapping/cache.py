@@ -5,31 +5,25 @@ decodes. Bulk writes are in bulk.py, views in views.py.
 """
 
 import builtins
-import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from functools import lru_cache, wraps
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
 
+from ignitemap import mapping, models
 from ignitemap.abc import MISSING, AsyncMapping, AsyncMutableMapping, AsyncView, Entries, Missing
+from ignitemap.client.ambient import in_transaction
 from ignitemap.client.cache import AioCache
 from ignitemap.client.retry import Retry, policy_of
 from ignitemap.client.session import Session, retrying
-from ignitemap.client.transactions import in_transaction
 from ignitemap.exceptions import ModifyConflict, QueryError
-from ignitemap.mapping.bulk import CHUNK_BYTES, CHUNK_ENTRIES, BulkWriter, chunks, run_all
-from ignitemap.mapping.expressions import value_columns
-from ignitemap.mapping.guarantees import Guarantees, guarantees_of
-from ignitemap.mapping.joins import JoinQuery, joined
-from ignitemap.mapping.query import CacheQuery, IndexEntries, Plan, Source, index_entries
-from ignitemap.mapping.views import PAGE_SIZE, CacheItems, CacheView, OnError, Scan, Undecodable
-from ignitemap.models.schema import Schema
-from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes, decode_object, encode_object
-from ignitemap.protocol.message import CacheRef, ExpiryPolicy
-from ignitemap.protocol.operations import (
+from ignitemap.mapping import PAGE_SIZE
+from ignitemap.protocol.codecs import NULL, Codecs, EntryTypes
+from ignitemap.protocol.message import CacheRef
+from ignitemap.protocol.operations.caches import CacheGetConfiguration
+from ignitemap.protocol.operations.entries import (
     CacheClear,
     CacheContainsKey,
     CacheContainsKeys,
@@ -38,7 +32,6 @@ from ignitemap.protocol.operations import (
     CacheGetAndPut,
     CacheGetAndPutIfAbsent,
     CacheGetAndRemove,
-    CacheGetConfiguration,
     CacheGetSize,
     CachePut,
     CachePutAll,
@@ -50,10 +43,9 @@ from ignitemap.protocol.operations import (
     CacheReplace,
     CacheReplaceIfEquals,
 )
-from ignitemap.protocol.types.binary_object import BinaryObject
-from ignitemap.protocol.types.collections import check_hashes
+from ignitemap.protocol.types.sharing import check_hashes
 
-__all__ = ["Cache", "Guarantees", "ModelKeys", "Peek", "TtlOn"]
+__all__ = ["Cache", "ModelKeys", "Peek", "TtlOn"]
 
 D = TypeVar("D")
 K = TypeVar("K")
@@ -61,9 +53,6 @@ V = TypeVar("V")
 W = TypeVar("W")
 K_co = TypeVar("K_co", covariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
-
-Ttl = int | float | timedelta
-"""A time to live: seconds, or a timedelta. `math.inf` is eternal."""
 
 TtlOn = Literal["create", "update", "access"]
 """What a time to live is counted from: the entry's creation, its last write, its last write or read."""
@@ -75,10 +64,6 @@ Peek = Literal["all", "near", "primary", "backup", "onheap", "offheap"]
 _PEEK_MODES: Final[Mapping[str, int]] = {
     "all": 0, "near": 1, "primary": 2, "backup": 3, "onheap": 4, "offheap": 5,
 }  # fmt: skip
-
-_UNCHANGED: Final = -2
-_ETERNAL: Final = -1
-_MAX_MILLISECONDS: Final = (1 << 63) - 1
 
 MODIFY_ATTEMPTS: Final = 50
 FIRST_GET: Final = 64
@@ -141,7 +126,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         model: ModelKeys[K, V] | None = None,
         *,
         table: str | None = None,
-        schema: Schema | None = None,
+        schema: "models.schema.Schema | None" = None,
         timeout: float | None = None,
         ttl_on: TtlOn = "update",
         declared: EntryTypes | None = None,
@@ -215,14 +200,14 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
             raise QueryError(f"the cache {self.name!r} has no SQL table: its values are no model")
         return self._table
 
-    async def guarantees(self) -> Guarantees:
+    async def guarantees(self) -> "mapping.guarantees.Guarantees":
         """What the cache promises: copies, synchronisation, loss policy. `str()` of the answer says it in words.
 
         >>> promised = await cache.guarantees()
         >>> promised.survives_one_node
         True
         """
-        return guarantees_of(
+        return mapping.guarantees.guarantees_of(
             await self._call(CacheGetConfiguration(CacheRef(self._ref.cache_id)), timeout=self._timeout)
         )
 
@@ -230,7 +215,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     def with_options(
         self,
         *,
-        ttl: Ttl | None = None,
+        ttl: "mapping.expiry.Ttl | None" = None,
         ttl_on: TtlOn | None = None,
         timeout: float | None = None,
         retry: Retry | None = None,
@@ -240,7 +225,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     def with_options(
         self,
         *,
-        ttl: Ttl | None = None,
+        ttl: "mapping.expiry.Ttl | None" = None,
         ttl_on: TtlOn | None = None,
         timeout: float | None = None,
         retry: Retry | None = None,
@@ -249,7 +234,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     def with_options(
         self,
         *,
-        ttl: Ttl | None = None,
+        ttl: "mapping.expiry.Ttl | None" = None,
         ttl_on: TtlOn | None = None,
         timeout: float | None = None,
         retry: Retry | None = None,
@@ -280,16 +265,16 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         counted_on = self._ttl_on if ttl_on is None else ttl_on
         expiry = self._ref.expiry
         if ttl is not None:
-            expiry = _expiry(ttl, counted_on)
+            expiry = mapping.expiry.policy_of(ttl, counted_on)
         elif ttl_on is not None:
             if expiry is None:
                 raise ValueError("ttl_on says what a ttl is counted from: give a ttl, too")
-            expiry = _counted_on(expiry.create, ttl_on)
+            expiry = mapping.expiry.counted_on(expiry.create, ttl_on)
         as_objects = self._binary if binary is None else binary
         raw, client, types = self._raw, self._raw.client, self._declared
         codecs = client.mapping_codecs
         if as_objects:
-            codecs, types = client.binary_codecs, _binary(types)
+            codecs, types = client.binary_codecs, mapping.binary.as_binary(types)
         session = self._typed.session
         if retry is not None:
             session = retrying(session, policy_of(retry))
@@ -369,12 +354,13 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         first = await self._call(request, self._codecs, _sized(self._types), timeout=self._timeout)
         found: dict[K, V] = {key: value for key, (value, _) in first}
         size = sum(size for _, (_, size) in first) // max(1, len(first))
-        rest = chunks(wanted[FIRST_GET:], max(1, min(CHUNK_ENTRIES, CHUNK_BYTES // max(1, size))))
+        in_chunk = max(1, min(mapping.bulk.CHUNK_ENTRIES, mapping.bulk.CHUNK_BYTES // max(1, size)))
+        rest = mapping.bulk.chunks(wanted[FIRST_GET:], in_chunk)
         if in_transaction(self._typed.session):  # of this task: no other could take part
             for chunk in rest:
                 found.update(await self._get_chunk(chunk))
             return found
-        for part in await run_all(rest, self._get_chunk):
+        for part in await mapping.bulk.run_all(rest, self._get_chunk):
             found.update(part)
         return found
 
@@ -393,7 +379,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         >>> await cache.contains_all([1, 2]), await cache.contains_all([1, 3])
         (True, False)
         """
-        for chunk in chunks(keys):
+        for chunk in mapping.bulk.chunks(keys):
             request = CacheContainsKeys(self._ref, chunk)
             if not await self._call(request, self._codecs, self._types, timeout=self._timeout):
                 return False
@@ -420,7 +406,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    async def set(self, key: K, value: V, *, ttl: Ttl | None = None) -> None:
+    async def set(self, key: K, value: V, *, ttl: "mapping.expiry.Ttl | None" = None) -> None:
         """Store a value under a key, whether the key is present or not.
 
         Args:
@@ -436,7 +422,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         """
         if value is None:
             raise _no_value()
-        ref = self._ref if ttl is None else attrs.evolve(self._ref, expiry=_expiry(ttl, self._ttl_on))
+        ref = self._ref if ttl is None else attrs.evolve(self._ref, expiry=mapping.expiry.policy_of(ttl, self._ttl_on))
         await self._call(CachePut(ref, key, value), self._codecs, self._types, timeout=self._timeout)
 
     @overload
@@ -673,15 +659,20 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     ) -> AsyncView[K]: ...
     @overload
     def keys(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
-    ) -> AsyncView[K | Undecodable]: ...
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: "mapping.views.OnError",
+    ) -> "AsyncView[K | mapping.views.Undecodable]": ...
     def keys(
         self,
         *,
         page_size: int = PAGE_SIZE,
         partition: int | None = None,
         local: bool = False,
-        on_error: OnError = "raise",
+        on_error: "mapping.views.OnError" = "raise",
     ) -> AsyncView[Any]:
         """The keys. Whole entries are fetched all the same: the protocol has no way to ask for less.
 
@@ -700,7 +691,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         >>> sorted([key async for key in cache.keys()])
         [1, 2]
         """
-        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _keys_of)
+        return mapping.views.CacheView(
+            self._typed, mapping.views.Scan(page_size, partition, local, self._timeout, on_error), _keys_of
+        )
 
     @overload
     def values(
@@ -713,15 +706,20 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
     ) -> AsyncView[V]: ...
     @overload
     def values(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
-    ) -> AsyncView[V | Undecodable]: ...
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: "mapping.views.OnError",
+    ) -> "AsyncView[V | mapping.views.Undecodable]": ...
     def values(
         self,
         *,
         page_size: int = PAGE_SIZE,
         partition: int | None = None,
         local: bool = False,
-        on_error: OnError = "raise",
+        on_error: "mapping.views.OnError" = "raise",
     ) -> AsyncView[Any]:
         """The values. Arguments and errors as of `keys`.
 
@@ -729,7 +727,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         >>> await cache.values(page_size=100).to_list()
         ['Ann']
         """
-        return CacheView(self._typed, Scan(page_size, partition, local, self._timeout, on_error), _values_of)
+        return mapping.views.CacheView(
+            self._typed, mapping.views.Scan(page_size, partition, local, self._timeout, on_error), _values_of
+        )
 
     @overload
     def items(
@@ -739,18 +739,23 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         partition: int | None = None,
         local: bool = False,
         on_error: Literal["raise"] = "raise",
-    ) -> CacheItems[K, V]: ...
+    ) -> "mapping.views.CacheItems[K, V]": ...
     @overload
-    def items(
-        self, *, page_size: int = PAGE_SIZE, partition: int | None = None, local: bool = False, on_error: OnError
-    ) -> AsyncView[tuple[K, V] | Undecodable]: ...
     def items(
         self,
         *,
         page_size: int = PAGE_SIZE,
         partition: int | None = None,
         local: bool = False,
-        on_error: OnError = "raise",
+        on_error: "mapping.views.OnError",
+    ) -> "AsyncView[tuple[K, V] | mapping.views.Undecodable]": ...
+    def items(
+        self,
+        *,
+        page_size: int = PAGE_SIZE,
+        partition: int | None = None,
+        local: bool = False,
+        on_error: "mapping.views.OnError" = "raise",
     ) -> AsyncView[Any]:
         """The (key, value) pairs. Arguments and errors as of `keys`; an entry is bad if either side is.
 
@@ -762,10 +767,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         ...         print(key, name)
         1 Ann
         """
-        scan = Scan(page_size, partition, local, self._timeout, on_error)
+        scan = mapping.views.Scan(page_size, partition, local, self._timeout, on_error)
         if on_error == "yield":
-            return CacheView[Any](self._typed, scan)
-        return CacheItems[K, V](self._typed, scan)
+            return mapping.views.CacheView[Any](self._typed, scan)
+        return mapping.views.CacheItems[K, V](self._typed, scan)
 
     def __aiter__(self) -> AsyncIterator[K]:
         return aiter(self.keys())
@@ -774,7 +779,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     def where(
         self, *conditions: Callable[[V], bool], allow_scan: bool = False, page_size: int = PAGE_SIZE
-    ) -> CacheQuery[V, V]:
+    ) -> "mapping.query.CacheQuery[V, V]":
         """The values that meet all of some conditions: `await people.where(lambda p: p.age > 30).all()`.
 
         A condition is called once, with a stand-in that records what is done with it. It is written with comparisons,
@@ -800,8 +805,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
                 f"the cache {self.name!r} has no query metadata: its values are no model with a table."
                 " allow_scan=True fetches all entries and computes the query here"
             )
-        _ = Scan(page_size)  # checks it
-        return CacheQuery[V, V](self.as_source(page_size, may_scan=allow_scan), Plan()).where(*conditions)
+        _ = mapping.views.Scan(page_size)  # checks it
+        source = self.as_source(page_size, may_scan=allow_scan)
+        return mapping.query.CacheQuery[V, V](source, mapping.query.Plan()).where(*conditions)
 
     def join(
         self,
@@ -810,7 +816,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         on: Callable[[V, W], bool],
         distributed_joins: bool = True,
         page_size: int = PAGE_SIZE,
-    ) -> JoinQuery[tuple[V, W], V, W]:
+    ) -> "mapping.joins.JoinQuery[tuple[V, W], V, W]":
         """Entries of this cache and of another that belong together, as tuples of both values.
 
         >>> found = people.join(cities, on=lambda p, c: p.city_id == c.id).where(lambda p, c: c.name == "Graz")
@@ -833,9 +839,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
                 another client.
             ValueError: `page_size` is out of range.
         """
-        _ = Scan(page_size)  # checks it
+        _ = mapping.views.Scan(page_size)  # checks it
         mine, its = self.as_source(page_size), other.as_source(page_size)
-        return joined(mine, its, on, optional=False, distributed=distributed_joins)
+        return mapping.joins.joined(mine, its, on, optional=False, distributed=distributed_joins)
 
     def left_join(
         self,
@@ -844,16 +850,16 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         on: Callable[[V, W], bool],
         distributed_joins: bool = True,
         page_size: int = PAGE_SIZE,
-    ) -> JoinQuery[tuple[V, W | None], V, W]:
+    ) -> "mapping.joins.JoinQuery[tuple[V, W | None], V, W]":
         """As `join`; an entry of this cache that has none in the other comes with None in its place.
 
         >>> found = people.left_join(cities, on=lambda p, c: p.city_id == c.id)
         >>> [(person.name, city) for person, city in await found.all() if city is None]
         [('Dan', None)]
         """
-        _ = Scan(page_size)  # checks it
+        _ = mapping.views.Scan(page_size)  # checks it
         mine, its = self.as_source(page_size), other.as_source(page_size)
-        return joined(mine, its, on, optional=True, distributed=distributed_joins)
+        return mapping.joins.joined(mine, its, on, optional=True, distributed=distributed_joins)
 
     def index_query(
         self,
@@ -863,7 +869,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         partition: int | None = None,
         local: bool = False,
         page_size: int = PAGE_SIZE,
-    ) -> IndexEntries[K, V]:
+    ) -> "mapping.query.IndexEntries[K, V]":
         """The entries that an SQL index finds, in its order, without SQL being run.
 
         >>> found = people.index_query(None, ig.between(ig.col("age"), 18, 40))
@@ -886,14 +892,14 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         value_type = self._types.value.java if self._schema is None else self._schema.type_name
         if value_type is None:
             raise QueryError(f"the values of the cache {self.name!r} have no type that could be indexed")
-        return index_entries(
+        return mapping.query.index_entries(
             self.as_source(page_size), value_type, index, criteria, limit=limit, partition=partition, local=local
         )
 
-    def as_source(self, page_size: int, *, may_scan: bool = False) -> Source:
+    def as_source(self, page_size: int, *, may_scan: bool = False) -> "mapping.query.Source":
         """Not for users: the cache as part of a query."""
-        columns = value_columns(self._schema, self._types.key, self._types.value)
-        return Source(self._typed, columns, self._table, self._timeout, may_scan, page_size)
+        columns = mapping.expressions.value_columns(self._schema, self._types.key, self._types.value)
+        return mapping.query.Source(self._typed, columns, self._table, self._timeout, may_scan, page_size)
 
     # --- models -----------------------------------------------------------------------------------------------------
 
@@ -958,8 +964,10 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     # --- bulk -------------------------------------------------------------------------------------------------------
 
-    def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
-        return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout)
+    def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> "mapping.bulk.BulkWriter":
+        return mapping.bulk.BulkWriter(
+            self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout
+        )
 
     async def _get_chunk(
         self, keys: list[K], on_answer: Callable[[bytes], None] | None = None
@@ -970,7 +978,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         return found
 
 
-async def _feed(writer: BulkWriter, source: Entries[Any, Any]) -> None:
+async def _feed(writer: "mapping.bulk.BulkWriter", source: Entries[Any, Any]) -> None:
     """Add the entries of anything that `update` takes."""
     pairs: Any = source
     if isinstance(source, AsyncMapping | Mapping):
@@ -1055,39 +1063,6 @@ def _exact(types: EntryTypes) -> EntryTypes:
     return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, make_pack=None))
 
 
-# Type codes of what may be, or hold, an object: arrays of objects, collections, maps, complex objects and anything.
-_HOLDERS: Final = frozenset({23, 24, 25, 103})
-
-
-@lru_cache(maxsize=1024)
-def _binary(types: EntryTypes) -> EntryTypes:
-    """The types of a view whose values are read as they are, objects as `BinaryObject`; declared ones can be written."""
-    declared = types.value
-    if declared.code not in _HOLDERS:
-        return types
-
-    def encode(codecs: Codecs, out: bytearray, value: Any, *key: Any) -> None:
-        if _has_object(value):
-            encode_object(codecs, out, value)
-        else:
-            declared.encode(codecs, out, value, *key)
-
-    def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
-        return decode_object(codecs, buf, pos)
-
-    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, make_pack=None))
-
-
-def _has_object(value: object) -> bool:
-    """Whether a value is a BinaryObject or a collection with one in it, which no declared type would take."""
-    if isinstance(value, Mapping):
-        inside = cast(Any, value)
-        return any(map(_has_object, inside)) or any(map(_has_object, inside.values()))
-    if isinstance(value, list | tuple | builtins.set | frozenset):
-        return any(map(_has_object, cast(Any, value)))
-    return isinstance(value, BinaryObject)
-
-
 @lru_cache(maxsize=1024)
 def _sized(types: EntryTypes) -> EntryTypes:
     """The types of a read that wants each value's size, too: values are (value, encoded bytes)."""
@@ -1098,43 +1073,3 @@ def _sized(types: EntryTypes) -> EntryTypes:
         return (value, end - pos), end
 
     return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None))
-
-
-# --- time to live ---------------------------------------------------------------------------------------------------
-
-
-def _expiry(ttl: Ttl, on: TtlOn) -> ExpiryPolicy:
-    return _counted_on(_milliseconds(ttl), on)
-
-
-def _counted_on(milliseconds: int, on: TtlOn) -> ExpiryPolicy:
-    """JCache's created, modified and touched expiry policies."""
-    match on:
-        case "create":
-            return ExpiryPolicy(milliseconds, _UNCHANGED, _UNCHANGED)
-        case "update":
-            return ExpiryPolicy(milliseconds, milliseconds, _UNCHANGED)
-        case "access":
-            return ExpiryPolicy(milliseconds, milliseconds, milliseconds)
-        case _:
-            raise ValueError(f"ttl_on is 'create', 'update' or 'access', not {on!r}")
-
-
-def _milliseconds(ttl: object) -> int:
-    """A time to live in ms, rounded up. Raises ValueError for one that is not above 0, TypeError for other types."""
-    if isinstance(ttl, timedelta):
-        milliseconds = -(-ttl // timedelta(milliseconds=1))
-    elif isinstance(ttl, bool) or not isinstance(ttl, int | float):
-        raise TypeError(f"ttl is in seconds, int or float, or a timedelta; got a Python {type(ttl).__qualname__}")
-    elif ttl == math.inf:
-        return _ETERNAL
-    elif ttl > 0:
-        # Rounded first where float arithmetic alone would make it longer: 0.07 * 1000 is 70.00000000000001.
-        milliseconds = ttl * 1000 if isinstance(ttl, int) else max(1, math.ceil(round(ttl * 1000, 6)))
-    else:
-        milliseconds = 0
-    if milliseconds <= 0:
-        raise ValueError(f"ttl must be above 0, not {ttl!r}; math.inf is for ever, delete() removes an entry")
-    if milliseconds > _MAX_MILLISECONDS:
-        raise ValueError(f"a ttl of {ttl!r} s is out of range; math.inf is for ever")
-    return milliseconds

@@ -1,17 +1,13 @@
 """Opening a cache: what its caller asks for, whether the cluster's cache is that, and what its SQL table is called."""
 
-import datetime
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 
+from ignitemap import mapping, models
 from ignitemap.client.settings import check_sql_names, normal_name
 from ignitemap.exceptions import ConfigurationError, SchemaConflictError
-from ignitemap.mapping.expressions import quoted
-from ignitemap.models.registry import Model
-from ignitemap.models.schema import query_entity, simple_name
 from ignitemap.protocol.cache_config import (
     CacheAtomicityMode,
     CacheConfig,
@@ -75,7 +71,11 @@ class WantedCache:
 
 
 def wanted_cache(
-    name: str, config: CacheConfig | None, options: Mapping[str, Any], model: Model | None, key: Spec[Any]
+    name: str,
+    config: CacheConfig | None,
+    options: Mapping[str, Any],
+    model: "models.registry.Model | None",
+    key: Spec[Any],
 ) -> WantedCache:
     """The configuration that a caller asks for. Raises ConfigurationError."""
     options = dict(options)
@@ -93,7 +93,7 @@ def wanted_cache(
     if durability not in {None, *DURABILITY}:
         raise ConfigurationError(f"durability is safe or fast, not {durability!r}", option="durability")
     if "ttl" in options:
-        milliseconds = ttl_milliseconds(options.pop("ttl"))
+        milliseconds = mapping.expiry.ttl_milliseconds(options.pop("ttl"))
         base["expiry"] = ExpiryPolicy(milliseconds, milliseconds)
         named["ttl"] = {"expiry": base["expiry"]}
     known = {each.name for each in attrs.fields(CacheConfig)} - {"name"}
@@ -121,11 +121,11 @@ def wanted_cache(
 
 
 def _of_model(
-    model: Model, key: Spec[Any], table: str | None, keys: tuple[KeyConfiguration, ...] | None
+    model: "models.registry.Model", key: Spec[Any], table: str | None, keys: tuple[KeyConfiguration, ...] | None
 ) -> dict[str, Any]:
     """What a model says about its cache: a table, and which field of its keys decides where an entry lives."""
     key_model = model.key_model
-    entity = query_entity(model.schema, key, None if key_model is None else key_model.type_name, table)
+    entity = models.schema.query_entity(model.schema, key, None if key_model is None else key_model.type_name, table)
     if key_model is not None and keys is None:
         affinity = next((each.name for each in key_model.schema.fields if each.options.affinity), None)
         if affinity is not None:
@@ -144,14 +144,6 @@ def _word(option: str, value: Any) -> Any:
     if value.lower() not in words:
         raise ConfigurationError(f"{option} is {' or '.join(words)}, not {value!r}", option=option)
     return words[value.lower()]
-
-
-def ttl_milliseconds(ttl: float | datetime.timedelta) -> int:
-    """A time to live as the wire has it: ms, rounded up; -1 for ever. Raises ValueError unless it is above 0."""
-    seconds = ttl.total_seconds() if isinstance(ttl, datetime.timedelta) else ttl
-    if not seconds > 0:
-        raise ValueError(f"ttl must be above 0 s, not {ttl!r}")
-    return -1 if seconds == math.inf else math.ceil(seconds * 1000)
 
 
 # --- an existing cache ------------------------------------------------------------------------------------------------
@@ -263,7 +255,7 @@ def schema_of(found: CacheConfig) -> str:
 
 def table_name(found: CacheConfig, entity: QueryEntity) -> str:
     """The quoted name of a table, as SQL statements have it."""
-    return f"{quoted(schema_of(found))}.{quoted(entity.table or '')}"
+    return f"{mapping.expressions.quoted(schema_of(found))}.{mapping.expressions.quoted(entity.table or '')}"
 
 
 def unmade_table(wanted: WantedCache) -> str | None:
@@ -272,5 +264,5 @@ def unmade_table(wanted: WantedCache) -> str | None:
     if not entities:
         return None
     (entity, *_) = entities
-    table = normal_name(entity.table or simple_name(entity.value_type or ""))
-    return f"{quoted(schema_of(wanted.config))}.{quoted(table)}"
+    table = normal_name(entity.table or models.schema.simple_name(entity.value_type or ""))
+    return f"{mapping.expressions.quoted(schema_of(wanted.config))}.{mapping.expressions.quoted(table)}"

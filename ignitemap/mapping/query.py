@@ -60,7 +60,7 @@ from ignitemap.protocol.codecs import (
     optional,
 )
 from ignitemap.protocol.message import CacheRef
-from ignitemap.protocol.operations import IndexIn, IndexRange, QueryIndex, QuerySqlFields, QueryTypedRows
+from ignitemap.protocol.operations.queries import IndexIn, IndexRange, QueryIndex, QuerySqlFields, QueryTypedRows
 from ignitemap.protocol.types.numeric import LONG
 from ignitemap.protocol.wire import Feature
 

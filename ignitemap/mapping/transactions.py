@@ -40,6 +40,9 @@ Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
 _CONCURRENCY: Final[Mapping[Any, TransactionConcurrency]] = {each.name.lower(): each for each in TransactionConcurrency}
 _ISOLATION: Final[Mapping[Any, TransactionIsolation]] = {each.name.lower(): each for each in TransactionIsolation}
+Timeout = float | timedelta | None
+"""Seconds, or a timedelta. None is the client's timeout for operations, `math.inf` no limit."""
+
 _MAX_MILLISECONDS: Final = (1 << 63) - 1
 
 LEFT: Final = (

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import attrs
 
@@ -10,16 +10,15 @@ from ignitemap.abc import AsyncView, ItemsView
 from ignitemap.client.cache import AioCache
 from ignitemap.client.cursors import AioScanCursor, Salvaged
 from ignitemap.exceptions import DecodeError
-from ignitemap.protocol.types.collections import check_hashes
+from ignitemap.mapping import PAGE_SIZE
 from ignitemap.protocol.types.extent import Unreadable
+from ignitemap.protocol.types.sharing import check_hashes
 
 __all__ = ["PAGE_SIZE", "CacheItems", "CacheView", "OnError", "Scan", "Undecodable"]
 
 K = TypeVar("K")
 T = TypeVar("T")
 V = TypeVar("V")
-
-PAGE_SIZE: Final = 1024
 
 OnError = Literal["raise", "yield"]
 """What becomes of an entry that can't be read: a DecodeError at its place, or an `Undecodable`."""

@@ -12,16 +12,18 @@ import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeGuard, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union, overload
 from weakref import WeakKeyDictionary
 
 import attrs
 from typing_extensions import TypeForm, dataclass_transform
 
 from ignitemap.exceptions import DecodeError, EncodeTypeError, ModelError
+from ignitemap.models import lookup
 from ignitemap.models.codecs import ModelCodec, make_codec, make_key_codec, make_key_reader
 from ignitemap.models.fields import Array, FieldOptions, SqlColumn, check_marker, field, key, options_of
 from ignitemap.models.generics import binding_of_field, bindings_of, parameters_of, substitute
+from ignitemap.models.lookup import is_spec
 from ignitemap.models.schema import (
     ModelField,
     ModelOptions,
@@ -41,9 +43,7 @@ from ignitemap.protocol.types.collections import frozenset_of, list_of, set_of, 
 from ignitemap.protocol.types.decimal import DECIMAL
 from ignitemap.protocol.types.enums import EnumCodec, enum_of, make_enum_codec
 from ignitemap.protocol.types.maps import dict_of
-from ignitemap.protocol.types.numeric import BOOL, DOUBLE, LONG
 from ignitemap.protocol.types.temporal import DATE, TIME, TIMEDELTA, TIMESTAMP, Timestamp
-from ignitemap.protocol.types.text import STRING
 from ignitemap.protocol.types.uuid import UUID
 
 if TYPE_CHECKING:
@@ -76,10 +76,7 @@ def _decode_array(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
 ARRAY: Final[Spec[Any]] = Spec("array", _encode_array, _decode_array, hashable=False)
 
 PLAIN: dict[Any, Spec[Any]] = {
-    int: LONG,
-    float: DOUBLE,
-    bool: BOOL,
-    str: STRING,
+    **lookup.PLAIN,
     bytes: BYTES,
     decimal.Decimal: DECIMAL,
     datetime.datetime: TIMESTAMP,
@@ -87,8 +84,6 @@ PLAIN: dict[Any, Spec[Any]] = {
     datetime.time: TIME,
     datetime.timedelta: TIMEDELTA,
     uuid.UUID: UUID,
-    Any: ANY,
-    object: ANY,
     list: list_of(ANY),
     set: set_of(ANY),
     frozenset: frozenset_of(ANY),
@@ -566,7 +561,7 @@ class Registry:
 
     def spec(self, hint: Any, *, path: str = "the type") -> Spec[Any]:
         """Not for users: what a type hint, or a spec, is to Ignite. Raises ModelError for one that is nothing to it."""
-        if _is_spec(hint):
+        if is_spec(hint):
             return hint
         try:
             plain = PLAIN.get(hint)
@@ -600,7 +595,7 @@ class Registry:
         inner, *marks = typing.get_args(hint)
         some, nullable = _without_none(inner)
         for mark in marks:
-            if _is_spec(mark):
+            if is_spec(mark):
                 return optional(mark) if nullable else mark
             if mark is Array or isinstance(mark, Array):
                 spec = self._array(some, path)
@@ -795,10 +790,6 @@ def _union_spec(classes: Sequence[type], specs: Sequence[Spec[Any]]) -> Spec[Any
     return Spec(name, encode, decode, hashable=all(spec.hashable for spec in specs))
 
 
-def _is_spec(thing: Any) -> TypeGuard[Spec[Any]]:
-    return isinstance(thing, Spec)
-
-
 def _without_none(hint: Any) -> tuple[Any, bool]:
     """What an Optional is optional of, and whether the hint is one."""
     if typing.get_origin(hint) in {Union, types.UnionType}:
@@ -832,7 +823,7 @@ def _canonical(hint: Any) -> Any:
 
 def _says_type(mark: Any) -> bool:
     """Whether a mark inside a hint decides about the Ignite type."""
-    return _is_spec(mark) or mark is Array or isinstance(mark, Array)
+    return is_spec(mark) or mark is Array or isinstance(mark, Array)
 
 
 def _is_date(hint: Any) -> bool:
@@ -840,7 +831,7 @@ def _is_date(hint: Any) -> bool:
     hint, _ = _without_none(getattr(hint, "__value__", hint))
     if typing.get_origin(hint) is Annotated:
         inner, *marks = typing.get_args(hint)
-        return not any(map(_is_spec, marks)) and _is_date(inner)
+        return not any(map(is_spec, marks)) and _is_date(inner)
     if isinstance(hint, typing.NewType):
         return _is_date(hint.__supertype__)
     return hint is datetime.date

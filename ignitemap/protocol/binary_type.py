@@ -1,6 +1,6 @@
 """What the cluster knows of a complex type: its name, its fields, its schemas.
 
-Plain data. The wire form of these records is a layout in ``operations.py``; what a schema is good for is
+Plain data. The wire form of these records is a layout in ``operations/binary_types.py``; what a schema is good for is
 decided in ``types/binary_object.py`` and in the models.
 """
 

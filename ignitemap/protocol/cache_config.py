@@ -5,6 +5,7 @@ column) and with no codes. Both orders were seen from a 2.17.0 node.
 """
 
 import enum
+import functools
 import struct
 from typing import Annotated, Any, Final
 
@@ -12,7 +13,7 @@ import attrs
 
 from ignitemap.exceptions import DecodeError
 from ignitemap.protocol.codecs import UNTYPED, Codecs
-from ignitemap.protocol.codegen import OperationCodec, compile_layout, refuse_version
+from ignitemap.protocol.codegen import Layout, OperationCodec, compile_layout, refuse_version
 from ignitemap.protocol.message import ExpiryPolicy, layout_of, record
 from ignitemap.protocol.wire import (
     Custom,
@@ -26,6 +27,7 @@ from ignitemap.protocol.wire import (
     nullable_text,
     obj,
     text,
+    word,
 )
 
 __all__ = [
@@ -120,6 +122,7 @@ class IndexType(enum.IntEnum):
 
 
 @record
+@attrs.define(eq=False, repr=False)
 class KeyConfiguration:
     """The affinity key field of a complex key type."""
 
@@ -128,6 +131,7 @@ class KeyConfiguration:
 
 
 @record
+@attrs.define(eq=False, repr=False)
 class QueryField:
     """One SQL column: the field's name and Java class, and its restrictions (-1: none)."""
 
@@ -141,6 +145,7 @@ class QueryField:
 
 
 @record
+@attrs.define(eq=False, repr=False)
 class QueryIndex:
     """One SQL index over (field, descending) pairs.
 
@@ -155,6 +160,7 @@ class QueryIndex:
 
 
 @record
+@attrs.define(eq=False, repr=False)
 class QueryEntity:
     """What SQL sees of a cache: one table over its keys and values."""
 
@@ -184,7 +190,7 @@ def _read_expiry(codecs: Codecs, context: ProtocolContext, buf: bytes, pos: int)
 _expiry = Annotated[ExpiryPolicy | None, Custom(_write_expiry, _read_expiry)]
 
 
-@attrs.frozen
+@word
 class CacheProperty:
     """One property of a cache: its code, its field in CacheConfig, where it stands in what a server answers."""
 
@@ -196,8 +202,13 @@ class CacheProperty:
     since: tuple[int, int, int] = (1, 0, 0)
 
 
+@functools.cache
+def _codec(layout: Layout) -> OperationCodec:
+    return compile_layout(layout, "cache_property", UNTYPED)
+
+
 def _property(code: int, field: str, layout: Any, read: int, **more: Any) -> CacheProperty:
-    return CacheProperty(code, field, compile_layout(layout_of(layout), f"cache_{field}", UNTYPED), read, **more)
+    return CacheProperty(code, field, _codec(layout_of(layout)), read, **more)
 
 
 PROPERTIES: Final[tuple[CacheProperty, ...]] = (

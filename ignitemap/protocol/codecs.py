@@ -11,7 +11,6 @@ The session (client/session.py) fetches the one and announces the other.
 
 import struct
 from collections.abc import Callable, Generator
-from decimal import DecimalException
 from enum import Enum
 from functools import wraps
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -73,7 +72,7 @@ NULL: Final = 0x65
 
 # What reading hostile or cut bytes can raise inside struct, slicing, text, date and number conversion.
 # The caller of a decoder turns these, and only these, into DecodeError: anything else is a bug of ours and must be seen.
-MALFORMED: Final = (struct.error, IndexError, ValueError, OverflowError, DecimalException, RecursionError)
+MALFORMED: Final = (struct.error, IndexError, ValueError, OverflowError, RecursionError)
 
 
 class SchemaMissing(Exception):  # noqa: N818 - a signal to the session, never an error that a caller sees
@@ -191,6 +190,7 @@ class Codecs:
         "enum_decoders",
         "expanded",
         "followed",
+        "further",
         "known",
         "naive_datetime",
         "object_decoders",
@@ -207,9 +207,12 @@ class Codecs:
         known: KnownTypes | None = None,
         resolver: TypeResolver | None = None,
         naive_datetime: NaiveDatetime = "error",
+        further: Callable[["Codecs"], None] | None = None,
     ) -> None:
         self.encoders: dict[type, Encoder] = {Hinted: encode_hinted}
-        self.decoders: list[Decoder] = [decode_unknown_code] * 256
+        self.further = further
+        """Registers the types that are put off until a value of a class or type code beyond those in the tables comes."""
+        self.decoders: list[Decoder] = [decode_unknown_code if further is None else decode_further] * 256
         self.walkers: dict[int, Walker] = {}
         """The type codes that have objects inside, and how each is read beyond NATIVE_DEPTH."""
         self.object_decoders: dict[int, Decoder] = {}
@@ -229,11 +232,21 @@ class Codecs:
         self.shared: bytes | None = None
         """The buffer that a BinaryObject is being read from: objects inside it keep all of it, for their handles."""
 
+    def add_further(self) -> None:
+        """Register the types that were put off."""
+        further, self.further = self.further, None
+        if further is not None:
+            further(self)
+            self.decoders[:] = (decode_unknown_code if each is decode_further else each for each in self.decoders)
+
     def find_encoder(self, cls: type) -> Encoder:
         """The encoder of a class that is not in the table yet: a registered class, else its nearest known base.
 
         Raises EncodeTypeError when there is none. The answer is remembered.
         """
+        if self.further is not None:
+            self.add_further()
+            return self.encoders.get(cls) or self.find_encoder(cls)
         encoder = self.resolver.encoder_for(cls)
         if encoder is None:
             if issubclass(cls, Enum):  # an IntEnum is an int too, but would not come back as one of its members
@@ -269,6 +282,12 @@ def decode_object(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
 def encode_hinted(codecs: Codecs, out: bytearray, value: Hinted) -> None:
     """Write a value with the spec that came with it."""
     value.spec.encode(codecs, out, value.value)
+
+
+def decode_further(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
+    """Stands for the decoders of all types that were put off: registers them, and reads on."""
+    codecs.add_further()
+    return codecs.decoders[buf[pos - 1]](codecs, buf, pos)
 
 
 def decode_unknown_code(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:

@@ -31,6 +31,7 @@ from ignitemap.protocol.wire import (
     ProtocolContext,
     Since,
     When,
+    word,
 )
 from ignitemap.protocol.words import (
     decode_blob,
@@ -65,12 +66,12 @@ __all__ = [
 ]
 
 
-@attrs.frozen
+@word
 class Nothing:
     """An empty answer."""
 
 
-@attrs.frozen
+@word
 class ListOf:
     """Items behind a count (i32), or as many as the field ``times`` says."""
 
@@ -78,14 +79,14 @@ class ListOf:
     times: str | None = None
 
 
-@attrs.frozen
+@word
 class TupleOf:
     """Items one behind the other, a tuple in Python."""
 
     items: tuple["Layout", ...]
 
 
-@attrs.frozen
+@word
 class FieldLayout:
     """One field of a record: its layout, the marks that say when it is on the wire, its value when it is not."""
 
@@ -95,9 +96,9 @@ class FieldLayout:
     default: Any = None
 
 
-@attrs.frozen(eq=False)
+@word
 class Record:
-    """The layout of an attrs class made by @operation or @record."""
+    """The layout of a class made by @operation or @record."""
 
     cls: type
     fields: tuple[FieldLayout, ...]

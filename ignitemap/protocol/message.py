@@ -5,20 +5,32 @@ structure inside requests and answers. Codecs are compiled from these layouts wh
 """
 
 import functools
+import inspect
 import struct
 import types
 import typing
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, Union, cast
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+)
 
 import attrs
-from typing_extensions import dataclass_transform
 
 from ignitemap.exceptions import DecodeError, EncodeOverflowError, EncodeTypeError, EncodeValueError
 from ignitemap.protocol.codecs import Codecs
-from ignitemap.protocol.codegen import FieldLayout, Layout, ListOf, Nothing, Record, TupleOf
+from ignitemap.protocol.codegen import FieldLayout, Layout, ListOf, Nothing, Record, Source, TupleOf
 from ignitemap.protocol.wire import (
+    REQUIRED,
     Array,
     Asked,
     Custom,
@@ -31,11 +43,20 @@ from ignitemap.protocol.wire import (
     Since,
     Times,
     When,
+    slotted,
 )
 
-__all__ = ["OPERATIONS", "CacheRef", "Effect", "ExpiryPolicy", "Request", "operation", "record"]
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    Duration = int | timedelta
+else:
+    Duration = Any  # only a program that has durations loads datetime
+
+__all__ = ["OPERATIONS", "CacheRef", "Effect", "ExpiryPolicy", "Request", "changed", "operation", "record"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
 Effect = Literal["read", "write", "update", "bound"]
@@ -63,23 +84,23 @@ class Request(Generic[R]):
     answer_layout: ClassVar[Layout]
 
 
-# Type checkers see frozen classes. At run time they are not: a frozen attrs class sets each field through
-# object.__setattr__, which costs more than all the rest of making a request.
+# Type checkers see frozen classes. At run time they are not: a frozen class sets each field through object.__setattr__,
+# which costs more than all the rest of making a request.
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
 def record(cls: C) -> C:
-    """Make a structure of the wire: an attrs class whose annotated fields are its layout, in their order."""
-    made = _define(cls)
-    made.request_layout = _record_layout(made)
-    return cast("C", made)
+    """Make a structure of the wire: a class with slots whose annotated fields are its layout, in their order.
+
+    One that users make and change is an attrs class already, and stays one.
+    """
+    return cast("C", _laid_out(cls))
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+@dataclass_transform(frozen_default=True)
 def operation(code: int, *, effect: Effect, sql: bool = False) -> Callable[[C], C]:
     """Make a class an operation of the protocol and enter it into OPERATIONS."""
 
     def make(cls: C) -> C:
-        made = _define(cls)
-        made.request_layout = _record_layout(made)
+        made = _laid_out(cls)
         (base,) = made.__orig_bases__
         made.answer_layout = layout_of(typing.get_args(base)[0])
         made.code, made.effect, made.sqlstate = code, effect, sql
@@ -92,11 +113,37 @@ def operation(code: int, *, effect: Effect, sql: bool = False) -> Callable[[C], 
     return make
 
 
-def _define(cls: type) -> Any:
-    """An attrs class. What all of them do alike is not generated for each: that took most of the time of an import."""
-    made: Any = attrs.define(cls, eq=False, repr=False)
-    made.__eq__, made.__hash__, made.__repr__ = _equal, None, _shown
+def _laid_out(cls: Any) -> Any:
+    made: Any = cls
+    if attrs.has(cls):
+        defaults = {each.name: each.default for each in attrs.fields(cls)}
+        made.__eq__, made.__hash__, made.__repr__ = _equal, None, _shown
+    else:
+        made, defaults = slotted(cls, _ALIKE)
+    fields: list[FieldLayout] = []
+    for name, hint in inspect.get_annotations(made).items():
+        layout, marks = _layout_and_marks(hint)
+        fields.append(FieldLayout(name, layout, tuple(marks), defaults[name]))
+    made.request_layout = Record(made, tuple(fields))
     return made
+
+
+def _make_first(one: Any, /, *values: Any, **named: Any) -> None:
+    """The ``__init__`` of a class of which none was made yet: it is compiled now."""
+    cls = one.__class__
+    source = Source("__init__")
+    fields = _fields(one)
+    given = [
+        each.name if each.default is REQUIRED else f"{each.name}={source.bind(f'default_{each.name}', each.default)}"
+        for each in fields
+    ]
+    source.line(f"def __init__({', '.join(['self', *given])}):")
+    source.depth += 1
+    for each in fields:
+        source.line(f"self.{each.name} = {each.name}")
+    source.line("return")
+    cls.__init__ = source.compile()
+    cls.__init__(one, *values, **named)
 
 
 def _equal(one: Any, other: object) -> Any:
@@ -111,25 +158,30 @@ def _shown(one: Any) -> str:
 
 
 def _names(one: Any) -> list[str]:
-    return [each.name for each in attrs.fields(cast("type[attrs.AttrsInstance]", type(one)))]
+    return [each.name for each in _fields(one)]
+
+
+def _fields(one: Any) -> tuple[FieldLayout, ...]:
+    layout: Record = one.request_layout
+    return layout.fields
+
+
+_ALIKE: Final = {
+    "__init__": _make_first,
+    "__eq__": _equal,
+    "__hash__": None,
+    "__repr__": _shown,
+}
+
+
+def changed(one: T, /, **changes: Any) -> T:
+    """An operation or structure with other values in some fields."""
+    return type(one)(**{name: getattr(one, name) for name in _names(one)} | changes)
 
 
 def layout_of(hint: Any) -> Layout:
     """The layout that a word of wire.py, a record class, a tuple of those, or None stands for."""
     return _layout_and_marks(hint)[0]
-
-
-def _record_layout(cls: Any) -> Record:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    fields: list[FieldLayout] = []
-    for attribute in attrs.fields(cls):
-        layout, marks = _layout_and_marks(hints[attribute.name])
-        fields.append(FieldLayout(attribute.name, layout, tuple(marks), _default_of(attribute)))
-    return Record(cls, tuple(fields))
-
-
-def _default_of(attribute: "attrs.Attribute[Any]") -> Any:
-    return None if attribute.default is attrs.NOTHING else attribute.default
 
 
 def _layout_and_marks(hint: Any) -> tuple[Layout, list[Any]]:
@@ -174,14 +226,16 @@ FLAG_EXPIRY: Final = 4
 MAX_MILLISECONDS: Final = 2**63 - 1
 
 
-def milliseconds(duration: int | timedelta) -> int:
+def milliseconds(duration: Duration) -> int:
     """A duration in ms, rounded up. Raises EncodeTypeError, EncodeValueError, EncodeOverflowError."""
-    if isinstance(duration, timedelta):
+    if type(duration) is not int:
+        from datetime import timedelta  # noqa: PLC0415 - most policies come from the wire
+
+        if not isinstance(duration, timedelta):
+            raise EncodeTypeError(f"expected ms or timedelta, got a Python {type(duration).__qualname__}")
         if duration < timedelta(0):
             raise EncodeValueError("an expiry time must not be negative")
         return -(-duration // timedelta(milliseconds=1))
-    if type(duration) is not int:
-        raise EncodeTypeError(f"expected ms or timedelta, got a Python {type(duration).__qualname__}")
     if duration < ExpiryPolicy.UNCHANGED:
         raise EncodeValueError("an expiry time in ms must not be below -2")
     if duration > MAX_MILLISECONDS:

@@ -317,3 +317,76 @@ async def test_the_memory_of_a_connection(node: FakeNode) -> None:
     said, _ = await process.communicate()
     assert process.returncode == 0
     assert int(said.split()[-1]) <= 40_000
+
+
+CLIENT = """
+import asyncio, os, sys
+def rss():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+before, loaded = rss(), set(sys.modules)
+sys.path.insert(0, sys.argv[1])
+import ignitemap as ig
+async def main():
+    async with ig.connect(sys.argv[2]) as client:
+        cache = await client.cache("idle", int, str)
+        await cache.set(1, "one")
+        assert await cache[1] == "one"
+        print(rss() - before, *sorted(sys.modules.keys() - loaded))
+asyncio.run(main())
+"""
+# What an idle client has no use for: queries, models, transactions, listeners, the raw layer, types beyond numbers and text.
+HEAVY = {
+    "cattrs",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "typing_extensions",
+    "urllib.parse",
+    "ignitemap.client.binary_types",
+    "ignitemap.client.cluster",
+    "ignitemap.client.cursors",
+    "ignitemap.client.generic_object",
+    "ignitemap.client.monitoring",
+    "ignitemap.client.transactions",
+    "ignitemap.mapping.bulk",
+    "ignitemap.mapping.expressions",
+    "ignitemap.mapping.joins",
+    "ignitemap.mapping.query",
+    "ignitemap.mapping.rows",
+    "ignitemap.mapping.transactions",
+    "ignitemap.models.codecs",
+    "ignitemap.models.registry",
+    "ignitemap.protocol.operations.queries",
+    "ignitemap.protocol.operations.structures",
+    "ignitemap.protocol.types.families",
+    "ignitemap.protocol.types.raw_hints",
+    "ignitemap.protocol.types.raw_profile",
+    "ignitemap.raw",
+}
+
+
+async def idle_client(bytecode: Path) -> tuple[int, set[str]]:
+    """The bytes and modules that a client which has put and got one entry adds to a process that has asyncio."""
+    async with ig.embedded.Node(port=0) as node:
+        options = ("-I", "-X", f"pycache_prefix={bytecode}")  # isolated: what the environment says changes nothing
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *options, "-c", CLIENT, str(Path(__file__).parents[2]), node.url), stdout=subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+    assert process.returncode == 0
+    memory, *modules = said.decode().split()
+    return int(memory), set(modules)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory a process has")
+async def test_the_memory_of_an_idle_client(tmp_path: Path) -> None:
+    """A client that is idle takes at most 5 MB of memory beside asyncio's, and loads nothing that it has no use for."""
+    _, modules = await idle_client(tmp_path)  # which leaves bytecode, as an installed package has it
+    memory, again = await idle_client(tmp_path)
+    print(f"{memory / 1e6:.2f} MB")
+    assert memory <= 5_000_000
+    assert modules == again
+    assert "ignitemap.client.session" in modules
+    assert modules & HEAVY == set()

@@ -17,7 +17,7 @@ from ignitemap.protocol.binary_type import MAX_KNOWN_BYTES, BinaryType, Field, K
 from ignitemap.protocol.codecs import UNTYPED
 from ignitemap.protocol.codegen import compile_operation
 from ignitemap.protocol.hashing import field_id, type_id
-from ignitemap.protocol.message import CacheRef
+from ignitemap.protocol.message import CacheRef, changed
 from ignitemap.protocol.operations import (
     CacheGet,
     CacheGetAndPut,
@@ -376,7 +376,7 @@ async def test_announced_types_stay(node: FakeNode, monkeypatch: pytest.MonkeyPa
         node.types[type_id("test.Point")] = point = block("test.Point", ("x", LONG), ("y", LONG))
         await metadata.learn(point.type_id, point.schemas[0][0])
         for number in range(10):
-            node.types[number] = attrs.evolve(block(f"t{number}", ("x", INT)), type_id=number)
+            node.types[number] = changed(block(f"t{number}", ("x", INT)), type_id=number)
             await metadata.learn(number, node.types[number].schemas[0][0])
         assert metadata.known.types.keys() == {announced.id, point.type_id, *range(5, 10)}
         asked = node.count(GetBinaryType)
@@ -391,7 +391,7 @@ async def test_a_type_of_too_many_fields(node: FakeNode, session: Session) -> No
     node.types[5] = most
     with pytest.raises(ig.DecodeError, match="more than 65535 fields"):
         await session.metadata.learn(5, 1)
-    node.types[5] = attrs.evolve(most, fields=most.fields[:-1])
+    node.types[5] = changed(most, fields=most.fields[:-1])
     await session.metadata.learn(5, 1)
     assert len(session.metadata.known.types[5].fields) == 65_535
     body = bytes.fromhex("01" + "05000000" + "65" + "65") + struct.pack("<I", 1_000_000)

@@ -26,7 +26,7 @@ from ignitemap.protocol.cache_config import (
 )
 from ignitemap.protocol.hashing import field_id, schema_id, string_hash, type_id
 from ignitemap.protocol.key_hash import hash_of, partition_of
-from ignitemap.protocol.message import CacheRef, ExpiryPolicy
+from ignitemap.protocol.message import CacheRef, ExpiryPolicy, changed
 from ignitemap.protocol.operations import (
     CacheCreateWithConfiguration,
     CacheCreateWithName,
@@ -311,7 +311,7 @@ async def test_sql_that_can_not_be(session: Session, cities: CacheRef) -> None:
         (fields(partitions=[1]), "does not support SQL over some partitions"),
         (fields(update_batch_size=0), "updateBatchSize cannot be lower than 1"),
         (fields(CacheRef(5)), r"Cache does not exist \[cacheId= 5\]"),
-        (attrs.evolve(fields(), schema="nope"), r"Failed to set schema for DB connection .*schema=nope"),
+        (changed(fields(), schema="nope"), r"Failed to set schema for DB connection .*schema=nope"),
         (QuerySql(cities, "Nope", "1=1", []), "Failed to find SQL table for type: Nope"),
         (QuerySql(cities, "City", "select _key from city", []), r"Only queries starting with 'SELECT \*'"),
         (QuerySql(cities, "City", "nope > 1", []), '^50000: Failed to parse query. Column "NOPE" not found'),

@@ -56,7 +56,7 @@ COLOR, ADDRESS, BOX = (REGISTRY.spec(cls) for cls in (Color, Address, Box))
 COLOR_ID, ADDRESS_ID = type_id("com.acme.interop.Color"), type_id("com.acme.interop.Address")
 STORED: ig.Spec[bytes] = ig.Spec(
     "the bytes of any object",
-    CODECS.encoders[bytes],
+    encode_object,
     lambda codecs, buf, pos: (buf[pos : (end := object_end(buf, pos))], end),
 )
 

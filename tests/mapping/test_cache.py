@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import ignitemap as ig
-from ignitemap.mapping.cache import _milliseconds
+from ignitemap.mapping.expiry import _milliseconds
 from ignitemap.mapping.guarantees import Guarantees
 from ignitemap.protocol.cache_config import (
     CacheAtomicityMode,

@@ -33,7 +33,15 @@ from ignitemap.protocol.codegen import (
 from ignitemap.protocol.connection import Connection, Failure, IncomingRequest, Role
 from ignitemap.protocol.handshake import Accepted, Handshake
 from ignitemap.protocol.hashing import string_hash
-from ignitemap.protocol.message import OPERATIONS, CacheRef, ExpiryPolicy, Request, operation, read_cache_ref
+from ignitemap.protocol.message import (
+    OPERATIONS,
+    CacheRef,
+    ExpiryPolicy,
+    Request,
+    changed,
+    operation,
+    read_cache_ref,
+)
 from ignitemap.protocol.operations import (
     SERVER_NODES,
     WITH_ATTRIBUTE,
@@ -72,6 +80,7 @@ from ignitemap.protocol.operations import (
 )
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.wire import (
+    REQUIRED,
     Asked,
     Custom,
     EntryKey,
@@ -311,7 +320,7 @@ def make_exchange(draw: Any, row: Any, context: ProtocolContext, types: EntryTyp
 def as_received(request: Any) -> Any:
     """A request as the server can know it: what is never sent has its default."""
     fields = type(request).request_layout.fields
-    return attrs.evolve(request, **{f.name: f.default for f in fields if any(isinstance(m, OffWire) for m in f.marks)})
+    return changed(request, **{f.name: f.default for f in fields if any(isinstance(m, OffWire) for m in f.marks)})
 
 
 def encode_request(request: Any, context: ProtocolContext, types: EntryTypes, codecs: Codecs) -> bytes:
@@ -442,9 +451,9 @@ def test_fields_that_a_server_may_lack_have_defaults(row: Any) -> None:
     """A field with a mark has a default, so that a request or answer without it is complete."""
 
     def look(record: Record) -> None:
-        for attribute, field in zip(attrs.fields(record.cls), record.fields, strict=True):
+        for field in record.fields:
             if field.marks:
-                assert attribute.default is not attrs.NOTHING, f"{record.cls.__name__}.{field.name}"
+                assert field.default is not REQUIRED, f"{record.cls.__name__}.{field.name}"
             layout = field.layout
             while isinstance(layout, ListOf):
                 layout = layout.item
@@ -549,7 +558,7 @@ def test_column_names_arrive_where_they_were_asked_for() -> None:
         out = bytearray()
         compile_server_side(QuerySqlFields, UNTYPED).encode(codecs, context, out, request, answer)
         got = compile_operation(QuerySqlFields, UNTYPED).decode(codecs, context, bytes(out), request)
-        assert got == attrs.evolve(answer, columns=["A", "B"] if names else ())
+        assert got == changed(answer, columns=["A", "B"] if names else ())
         lengths.append(len(out))
     assert lengths[0] - lengths[1] == 12
 

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import attrs
 import pytest
 
 from ignitemap import raw
@@ -165,7 +164,7 @@ async def test_each_argument_is_its_field(argument: str, value: Any, field: str)
         node.on(QuerySqlFields, answer)
         await client.sql("SELECT 1")
         await client.sql("SELECT 1", **{argument: value})
-        plain, given = map(attrs.asdict, seen)
+        plain, given = ({name: getattr(each, name) for name in each.__slots__} for each in seen)
         assert plain["sql"] == given["sql"] == "SELECT 1"
         assert given[field] == value != plain[field]
         assert {name for name in plain if name != "cache" and plain[name] != given[name]} == {field}

@@ -8,40 +8,11 @@ from typing import Final
 
 from ignitemap.protocol.binary_type import KnownTypes
 from ignitemap.protocol.codecs import Codecs, NaiveDatetime, TypeResolver
-from ignitemap.protocol.types import (
-    arrays,
-    binary_object,
-    collections,
-    decimal,
-    enums,
-    handles,
-    maps,
-    null,
-    numeric,
-    opaque,
-    raw_profile,
-    temporal,
-    text,
-    uuid,
-)
+from ignitemap.protocol.types import null, numeric, text
 
-__all__ = ["FAMILIES", "mapping_codecs", "raw_codecs"]
+__all__ = ["mapping_codecs", "raw_codecs"]
 
-FAMILIES: Final = (
-    null,
-    numeric,
-    text,
-    temporal,
-    uuid,
-    decimal,
-    enums,
-    arrays,
-    collections,
-    maps,
-    handles,
-    opaque,
-    binary_object,
-)
+FIRST: Final = (null, numeric, text)
 
 
 def mapping_codecs(
@@ -57,8 +28,8 @@ def mapping_codecs(
         resolver: The program's models and enums.
         naive_datetime: What a datetime without a zone means: an error, UTC, or the zone of this machine.
     """
-    codecs = Codecs(known=known, resolver=resolver, naive_datetime=naive_datetime)
-    for family in FAMILIES:
+    codecs = Codecs(known=known, resolver=resolver, naive_datetime=naive_datetime, further=_register_further)
+    for family in FIRST:
         family.register(codecs)
     return codecs
 
@@ -70,6 +41,16 @@ def raw_codecs(*, known: KnownTypes | None = None, resolver: TypeResolver | None
         known: What the cluster knows of complex types; clients of one cluster's codecs share it.
         resolver: The program's models and enums.
     """
+    from ignitemap.protocol.types import raw_profile  # noqa: PLC0415 - the mapping face has no need of it
+
     codecs = mapping_codecs(known=known, resolver=resolver, naive_datetime="utc")
+    codecs.add_further()
     raw_profile.register(codecs)
     return codecs
+
+
+def _register_further(codecs: Codecs) -> None:
+    from ignitemap.protocol.types.families import FURTHER  # noqa: PLC0415 - many caches hold numbers and text only
+
+    for family in FURTHER:
+        family.register(codecs)

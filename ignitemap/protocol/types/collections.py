@@ -3,9 +3,7 @@
 The elements of sets are written in the order of their bytes, so that equal sets have equal bytes.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from operator import mul
 from struct import Struct
 from typing import Any, Final, TypeVar, cast
 
@@ -24,9 +22,9 @@ from ignitemap.protocol.codecs import (
 from ignitemap.protocol.types import codes
 from ignitemap.protocol.types.arrays import ANY_COMPONENT, decode_items
 from ignitemap.protocol.types.deep import read_deep, walk_items
+from ignitemap.protocol.types.sharing import check_hashes
 
 __all__ = [
-    "check_hashes",
     "collection_head",
     "collection_walker",
     "frozenset_of",
@@ -54,22 +52,7 @@ HASH_SET: Final = 3
 LINKED_HASH_SET: Final = 4
 SETS: Final = frozenset((USER_SET, HASH_SET))
 
-# A cluster can send UUIDs, Decimals, floats or tuples that all have one hash: a dict of them would take quadratic time.
-# Pairs of elements with one hash are what costs; chance makes next to none, and powers of two 33 of each hash.
-SMALL: Final = 64
-MAX_SHARING: Final = 40
-# The hashes of text are keyed with a secret of the process, and at most nine 64-bit integers have one hash.
-UNSHARED: Final = frozenset((int, str, bytes))
 EMPTY: Final[frozenset[Any]] = frozenset()
-
-
-def check_hashes(items: list[Any]) -> None:
-    """Refuse elements so many of which share a hash that it cannot be chance. Raises TypeError for an unhashable."""
-    size = len(items)
-    if size > SMALL and not UNSHARED.issuperset(map(type, items)) and len(set(map(hash, items))) != size:
-        sharing = Counter(map(hash, items)).values()
-        if sum(map(mul, sharing, sharing)) > MAX_SHARING * size:
-            raise DecodeError("too many elements share one hash code")
 
 
 def make_set(build: Callable[[list[T]], S], items: list[T]) -> S:

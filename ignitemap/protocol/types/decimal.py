@@ -4,7 +4,17 @@ The scale travels exactly, so 1.10 stays 1.10. Java's BigDecimal has no negative
 it. It has no NaN and no infinities either: they are refused.
 """
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal as PythonDecimal, Inexact, InvalidOperation, Overflow
+from decimal import (
+    MAX_EMAX,
+    MAX_PREC,
+    MIN_EMIN,
+    Context,
+    Decimal as PythonDecimal,
+    DecimalException,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 from itertools import zip_longest
 from struct import Struct, error
 from typing import Any, Final
@@ -103,7 +113,12 @@ def decode_decimal(codecs: Codecs, buf: bytes, pos: int) -> tuple[PythonDecimal,
     else:
         # Not copy_negate(): a zero with the sign bit is plain zero to Java.
         number = EXACT.minus(magnitude_to_decimal(bytes((first & 0x7F,)) + buf[pos + 1 : end]))
-    return (number.scaleb(-scale, EXACT) if scale else number), end
+    if not scale:
+        return number, end
+    try:
+        return number.scaleb(-scale, EXACT), end
+    except DecimalException as error:
+        raise DecodeError(f"a BigDecimal with a scale of {scale}", offset=pos - 9) from error
 
 
 def encode_as_decimal(codecs: Codecs, out: bytearray, value: Any) -> None:

@@ -15,6 +15,7 @@ __all__ = ["read_deep", "walk_items"]
 
 def read_deep(codecs: Codecs, buf: bytes, pos: int) -> tuple[Any, int]:
     """Read the container behind the type code before ``pos``, which the caller has counted in ``codecs.depth``."""
+    codecs.add_further()  # which a spec may be ahead of
     stack = [codecs.walkers[buf[pos - 1]](codecs, buf, pos)]
     found: Any = None  # a generator starts with None, and goes on with the value and end that it asked for
     while True:

@@ -17,9 +17,10 @@ from ignitemap.protocol.codecs import (
     wrong_type,
 )
 from ignitemap.protocol.types import codes
-from ignitemap.protocol.types.collections import check_hashes, require_hashable
+from ignitemap.protocol.types.collections import require_hashable
 from ignitemap.protocol.types.deep import read_deep, walk_items
 from ignitemap.protocol.types.handles import follow
+from ignitemap.protocol.types.sharing import check_hashes
 
 __all__ = [
     "HASH_MAP",

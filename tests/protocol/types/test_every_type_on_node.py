@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 import ignitemap
 from ignitemap.client.cache import AioCache
 from ignitemap.protocol.binary_type import KnownTypes, binary_type
-from ignitemap.protocol.codecs import ANY, Codecs, Spec, decode_object, optional
+from ignitemap.protocol.codecs import ANY, Codecs, Spec, decode_object, encode_object, optional
 from ignitemap.protocol.types import arrays, codes, mapping_codecs, raw_codecs, raw_hints as hints
 from ignitemap.protocol.types.arrays import array_of, object_array_of
 from ignitemap.protocol.types.binary_object import BinaryObject, object_bytes
@@ -110,7 +110,7 @@ def person(number: int, name: str, inner: BinaryObject | None = None) -> BinaryO
     out = bytearray()
     offsets = [24]
     for value in (number, name, inner):
-        WRITER.encoders[type(value)](WRITER, out, value)
+        encode_object(WRITER, out, value)
         offsets.append(24 + len(out))
     (schema,) = PERSON.schemas
     return decode_object(WRITER, object_bytes(PERSON.id, schema, out, offsets[:-1]), 0)[0]
