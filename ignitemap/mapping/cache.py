@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from contextlib import aclosing
 from datetime import timedelta
 from functools import lru_cache, wraps
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
 
 import attrs
 
@@ -22,6 +22,7 @@ from ignitemap.client.transactions import in_transaction
 from ignitemap.exceptions import ModifyConflict, QueryError
 from ignitemap.mapping.bulk import CHUNK_BYTES, CHUNK_ENTRIES, BulkWriter, chunks, run_all
 from ignitemap.mapping.expressions import value_columns
+from ignitemap.mapping.filling import ModelKeys, check_model
 from ignitemap.mapping.guarantees import Guarantees, guarantees_of
 from ignitemap.mapping.joins import JoinQuery, joined
 from ignitemap.mapping.query import CacheQuery, IndexEntries, Plan, Source, index_entries
@@ -53,14 +54,12 @@ from ignitemap.protocol.operations import (
 from ignitemap.protocol.types.binary_object import BinaryObject
 from ignitemap.protocol.types.collections import check_hashes
 
-__all__ = ["Cache", "Guarantees", "ModelKeys", "Peek", "TtlOn"]
+__all__ = ["Cache", "Guarantees", "Peek", "TtlOn"]
 
 D = TypeVar("D")
 K = TypeVar("K")
 V = TypeVar("V")
 W = TypeVar("W")
-K_co = TypeVar("K_co", covariant=True)
-V_contra = TypeVar("V_contra", contravariant=True)
 
 Ttl = int | float | timedelta
 """A time to live: seconds, or a timedelta. `math.inf` is eternal."""
@@ -82,19 +81,6 @@ _MAX_MILLISECONDS: Final = (1 << 63) - 1
 
 MODIFY_ATTEMPTS: Final = 50
 FIRST_GET: Final = 64
-
-
-class ModelKeys(Protocol[K_co, V_contra]):
-    """What a cache of models asks about its model."""
-
-    @property
-    def cls(self) -> type:
-        """The model class."""
-        ...
-
-    def key_of(self, model: V_contra, /) -> K_co:
-        """The key under which a model is stored."""
-        ...
 
 
 class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
@@ -922,16 +908,13 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         True
         """
         keys = self._keys("update(entries)")
-        async with self._writer(CachePutAll) as writer:
+        async with self._writer(CachePutAll, keys) as writer:
             if isinstance(models, AsyncIterable):
                 async for model in models:
-                    await writer.write_one(self._key_of(model), model)
+                    await writer.write_one(model)
             else:
                 writer.expected = _length(models)
-                cls, key_of = keys.cls, keys.key_of
-                await writer.write(
-                    (key_of(model) if model.__class__ is cls else self._key_of(model), model) for model in models
-                )
+                await writer.write(models)
             await writer.finish()
 
     async def remove(self, model: V) -> bool:
@@ -952,14 +935,15 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
 
     def _key_of(self, model: V, instead: str = "") -> K:
         keys = self._keys(instead)
-        if not isinstance(model, keys.cls):
-            raise TypeError(f"expected {keys.cls.__qualname__}, got a Python {type(model).__qualname__}")
+        check_model(keys.cls, model)
         return keys.key_of(model)
 
     # --- bulk -------------------------------------------------------------------------------------------------------
 
-    def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> BulkWriter:
-        return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout)
+    def _writer(
+        self, operation: type[CachePutAll] | type[CacheRemoveKeys], models: ModelKeys[K, V] | None = None
+    ) -> BulkWriter:
+        return BulkWriter(self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout, models)
 
     async def _get_chunk(
         self, keys: list[K], on_answer: Callable[[bytes], None] | None = None
@@ -981,7 +965,7 @@ async def _feed(writer: BulkWriter, source: Entries[Any, Any]) -> None:
                 await writer.write(page)
     elif isinstance(pairs, AsyncIterable):
         async for key, value in cast("AsyncIterable[tuple[Any, Any]]", pairs):
-            await writer.write_one(key, value)
+            await writer.write_one((key, value))
     else:
         writer.expected += _length(pairs)
         await writer.write(pairs)

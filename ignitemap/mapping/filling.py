@@ -6,17 +6,21 @@ the encoder of its type, which knows what to say about it.
 
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from ignitemap.protocol.codecs import EntryTypes, Spec
 from ignitemap.protocol.codegen import INLINE, TEXT, Source, packer
 
-__all__ = ["Fill", "compile_filler"]
+__all__ = ["Fill", "ModelKeys", "check_model", "compile_filler"]
 
-Fill = Callable[[Any, Iterable[tuple[Any, Any]], int, list[Any], list[bytes]], int]
+K_co = TypeVar("K_co", covariant=True)
+V_contra = TypeVar("V_contra", contravariant=True)
+
+Fill = Callable[[Any, Iterable[Any], int, list[Any], list[bytes]], int]
 """``fill(codecs, entries, limit, keys, items) -> size``: adds keys and encoded entries until these have ``limit`` bytes.
 
-When it raises, ``keys`` has one more than ``items`` if it was about an entry, and as many if it was the source.
+The entries are pairs of a key and a value, or models that hold their keys. When it raises, ``keys`` has one more than
+``items`` if it was about an entry, and as many if it was the source.
 """
 
 WRITTEN: Final = {spec.encode: (spec.code, spec.fixed or TEXT) for spec in INLINE}
@@ -27,15 +31,35 @@ IDENTICAL: Final = frozenset({"b", "h", "i", "q", TEXT})
 FAILURES: Final = (struct.error, OverflowError, UnicodeEncodeError)
 
 
-def compile_filler(types: EntryTypes, *, values: bool) -> Fill:
-    """The function for one pair of types, or with ``values`` false for keys alone."""
-    fill: Fill | None = types.compiled.get(("fill", values))
+class ModelKeys(Protocol[K_co, V_contra]):
+    """What a cache of models asks about its model."""
+
+    @property
+    def cls(self) -> type:
+        """The model class."""
+        ...
+
+    def key_of(self, model: V_contra, /) -> K_co:
+        """The key under which a model is stored."""
+        ...
+
+
+def check_model(cls: type, value: object) -> None:
+    """Raise TypeError for what is no object of a model class."""
+    if not isinstance(value, cls):
+        raise TypeError(f"expected {cls.__qualname__}, got a Python {type(value).__qualname__}")
+
+
+def compile_filler(types: EntryTypes, *, values: bool, models: ModelKeys[Any, Any] | None = None) -> Fill:
+    """The function for one pair of types: from pairs, with ``values`` false from their keys alone, or from ``models``."""
+    name = "fill", values, models is not None
+    fill: Fill | None = types.compiled.get(name)
     if fill is None:
-        fill = types.compiled["fill", values] = _compile(types, values=values)
+        fill = types.compiled[name] = _compile(types, models, values=values)
     return fill
 
 
-def _compile(types: EntryTypes, *, values: bool) -> Fill:
+def _compile(types: EntryTypes, models: ModelKeys[Any, Any] | None, *, values: bool) -> Fill:
     source = Source("fill")
     key_code, key_form = _written(types.key.encode)
     code, form = _written(types.value.encode) if values else (None, "")
@@ -44,8 +68,16 @@ def _compile(types: EntryTypes, *, values: bool) -> Fill:
     source.depth = 1
     source.line("size = 0")
     source.line("add_key, add = keys.append, items.append")
-    source.line("for key, value in entries:")
-    source.depth = 2
+    if models is None:
+        source.line("for key, value in entries:")
+        source.depth = 2
+    else:
+        cls = source.bind("Model", models.cls)
+        source.line("for value in entries:")
+        source.depth = 2
+        source.line(f"if value.__class__ is not {cls}:")
+        source.line(f"    {source.bind('check_model', check_model)}({cls}, value)")
+        source.line(f"key = {source.bind('key_of', models.key_of)}(value)")
     source.line("add_key(key)")
     if key_code is not None and key_form in IDENTICAL:
         if code is not None or not values:
@@ -113,27 +145,31 @@ def _pack_in_line(source: Source, key: tuple[int, str], value: tuple[int, str] |
 
 
 def _pack_objects(source: Source, key: tuple[int, str], value: Spec[Any]) -> None:
-    """Emit the packing of a key in line and of the object behind it, which is the bytes of one call."""
+    """Emit the packing of a key and the object behind it, which are the bytes of one call, or of two."""
     assert value.make_pack is not None
     code, form = key
-    pack_value = source.bind("pack_value", value.make_pack())
+    more = ", key" if value.joins_key else ""
     source.line(f"if key.__class__ is {_class(form)} and value is not None:")
-    source.line("    try:")
+    source.depth += 1
+    source.line("codecs.depth = 0")
     if form == TEXT:
-        source.line("        key_data = key.encode()")
-        source.line(f"        head = {source.bind('pack_BI', packer('BI'))}({code}, len(key_data)) + key_data")
+        pack_value = source.bind("pack_value", value.make_pack(None, ""))
+        source.line("try:")
+        source.line("    key_data = key.encode()")
+        source.line(f"except {source.bind('FAILURES', FAILURES)}:")
+        source.line("    item = None")
+        source.line("else:")
+        head = f"{source.bind('pack_BI', packer('BI'))}({code}, len(key_data)) + key_data"
+        source.line(f"    item = {head} + {pack_value}(codecs, value{more})")
     else:
-        source.line(f"        head = {source.bind(f'pack_B{form}', packer(f'B{form}'))}({code}, key)")
-    source.line(f"    except {source.bind('FAILURES', FAILURES)}:")
-    source.line("        pass")
-    source.line("    else:")
-    source.line("        codecs.depth = 0")
-    source.line(f"        item = head + {pack_value}(codecs, value{', key' if value.joins_key else ''})")
-    source.line("        add(item)")
-    source.line("        size += len(item)")
-    source.line("        if size >= limit or codecs.unannounced:")
-    source.line("            break")
-    source.line("        continue")
+        source.line(f"item = {source.bind('pack_value', value.make_pack(code, form))}(codecs, value{more})")
+    source.line("if item is not None:")
+    source.line("    add(item)")
+    source.line("    size += len(item)")
+    source.line("    if size >= limit or codecs.unannounced:")
+    source.line("        break")
+    source.line("    continue")
+    source.depth -= 1
 
 
 def _written(encode: Callable[..., None]) -> tuple[int | None, str]:
