@@ -50,8 +50,9 @@ __all__ = ["CHUNK_BYTES", "CHUNK_ENTRIES", "DEPTH", "BulkWriter", "chunks", "run
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Measured on two nodes: larger chunks or more of them in flight gain nothing, and stall a loop and a server's thread.
-CHUNK_ENTRIES: Final = 1024
+# Measured on two nodes: half as many entries take 7 % longer, twice as many are no faster and stall a loop and a
+# server's thread, and so do larger chunks or more of them in flight.
+CHUNK_ENTRIES: Final = 2048
 CHUNK_BYTES: Final = 128 * 1024
 DEPTH: Final = 8
 OPEN_BYTES: Final = DEPTH * CHUNK_BYTES  # in chunks that wait to become full, one for each node
