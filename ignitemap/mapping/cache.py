@@ -1036,7 +1036,7 @@ def _exact(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return ReadValue(value, buf[pos:end]), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, make_pack=None))
+    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, emit_item=None))
 
 
 # Type codes of what may be, or hold, an object: arrays of objects, collections, maps, complex objects and anything.
@@ -1059,7 +1059,7 @@ def _binary(types: EntryTypes) -> EntryTypes:
     def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
         return decode_object(codecs, buf, pos)
 
-    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, make_pack=None))
+    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, emit_item=None))
 
 
 def _has_object(value: object) -> bool:

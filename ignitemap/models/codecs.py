@@ -10,7 +10,6 @@ Which field an error is about costs nothing while there is none: the line of the
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
 from ignitemap.models.dates import following_encoder
-from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT, TEXT_HEAD, ReadLayouts, WriteLayouts
+from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT_HEAD, ReadLayouts, WriteLayouts
 from ignitemap.models.schema import ModelField, Schema
 from ignitemap.models.unknown import ATTRIBUTE, holds_unknown, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
@@ -29,7 +28,7 @@ from ignitemap.protocol.codecs import (
     decode_object,
     too_deep,
 )
-from ignitemap.protocol.codegen import Source, packer, unpacker
+from ignitemap.protocol.codegen import TEXT, Source, packer, unpacker
 from ignitemap.protocol.hashing import SIGNED_HIGH, SIGNED_LOW, bytes_hash, field_id, schema_id
 from ignitemap.protocol.types.binary_object import (
     HAS_RAW,
@@ -101,19 +100,14 @@ def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
     encode_whole = _make_encoder(schema, schema.fields, schema.whole, None, joined=False)
     whole = _spec(schema, encode_whole, decode_whole, joined=False)
     if not schema.key_fields:
+        if schema.fields:
+            whole = attrs.evolve(whole, emit_item=_make_emitter(schema, schema.fields, schema.whole))
         return ModelCodec(whole, whole, decode_whole)
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
-
-    @cache
-    def make_pack(code: int | None, form: str) -> Callable[..., bytes | None]:
-        head = None if code is None else (code, form)
-        pack: Callable[..., bytes | None] = _make_encoder(
-            schema, schema.value_fields, schema.value, key_class, joined=True, packs=True, head=head
-        )
-        return pack
-
-    value = attrs.evolve(_spec(schema, encode_value, decode_value, joined=True), make_pack=make_pack)
+    value = _spec(schema, encode_value, decode_value, joined=True)
+    if len(schema.key_fields) == 1 and schema.value_fields:
+        value = attrs.evolve(value, emit_item=_make_emitter(schema, schema.value_fields, schema.value))
     return ModelCodec(whole, value, _make_untyped_decoder(schema, decode_whole))
 
 
@@ -259,18 +253,14 @@ def _make_encoder(
     *,
     joined: bool,
     plain: bool = False,
-    packs: bool = False,
-    head: tuple[int, str] | None = None,
-) -> Callable[..., Any]:
-    """Generate an encoder. ``plain`` leaves unknown fields to the caller; with ``packs`` it returns the bytes, behind
-    those of the key where ``head`` has its type code and struct format: None where that does not take the key.
-    """
-    name = f"{'pack' if packs else 'encode'}_{schema.cls.__name__}"
+) -> Callable[..., None]:
+    """Generate an encoder; ``plain`` leaves unknown fields to the caller."""
+    name = f"encode_{schema.cls.__name__}"
     (schema_id,) = known.schemas
     source = Source(name)
     lines: Lines = {}
     cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
-    source.line(f"def {name}(codecs, {'' if packs else 'out, '}value{', key' if joined else ''}):")
+    source.line(f"def {name}(codecs, out, value{', key' if joined else ''}):")
     source.depth = 1
     source.line(f"if value.__class__ is not {cls}:")
     source.line(f"    raise {source.bind('wrong_class', _wrong_class)}({cls}, value)")
@@ -290,35 +280,19 @@ def _make_encoder(
             known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
         )
         source.line(f"if value.{ATTRIBUTE} is not None:")
-        if packs:
-            source.line(f"    out = {source.bind('bytearray', bytearray)}()")
         source.line(f"    {source.bind('splice', splice)}(codecs, out, value{', key' if joined else ''})")
-        if packs:
-            source.depth = 2
-            _return_behind_key(source, head, "", (), "out")
-            source.depth = 1
-        else:
-            source.line("    return")
+        source.line("    return")
     source.line(f"if {source.bind('OWN', (known.id, schema_id))} not in codecs.known.announced:")
     source.line(f"    codecs.announce({source.bind('TYPE', known)}, {schema_id})")
     if not fields:
-        empty = source.bind("EMPTY", object_bytes(known.id, schema_id, b"", ()))
-        if packs:
-            _return_behind_key(source, head, "", (), empty)
-        else:
-            source.line(f"out += {empty}")
+        source.line(f"out += {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}")
         return source.compile()
     source.line("try:")
     source.depth = 2
     _encode_fields(source, lines, fields, known.id)
-    header = ("103", "1", "flags", f"{known.id}", "code", "length", f"{schema_id}", "end")
-    if packs:
-        _return_behind_key(source, head, UNSIGNED_HEADER, header, "body + footer")
-    else:
-        source.line(
-            f"out += {source.bind('pack_header', packer(UNSIGNED_HEADER))}({', '.join(header)}) + body + footer"
-        )
-        source.line("return")
+    pack_header = source.bind("pack_header", packer(UNSIGNED_HEADER))
+    source.line(f"out += {pack_header}({_header(known)}) + body + footer")
+    source.line("return")
     source.depth = 1
     source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)} as error:")
     source.line(f"    failed = {source.bind('explain', _explainer(schema.cls, lines))}(error, codecs, value)")
@@ -330,24 +304,49 @@ def _make_encoder(
     return source.compile()
 
 
-def _return_behind_key(
-    source: Source, head: tuple[int, str] | None, formats: str, arguments: Sequence[str], rest: str
-) -> None:
-    """Emit the return of bytes: a key's, if there is a head, then what a struct makes of arguments, then the rest."""
-    if head is not None:
-        code, form = head
-        formats, arguments = f"B{form}{formats}", (f"{code}", "key", *arguments)
-    if not formats:
-        source.line(f"return bytes({rest})")
-        return
-    packed = f"{source.bind('pack_entry', packer(formats))}({', '.join(arguments)})"
-    if head is None:
-        source.line(f"return {packed} + {rest}")
-        return
-    source.line("try:")
-    source.line(f"    return {packed} + {rest}")
-    source.line(f"except {source.bind('struct_error', struct.error)}:")
-    source.line("    return None")
+def _header(known: BinaryType) -> str:
+    """What the struct of a header takes for an object of which the fields have been encoded."""
+    (schema_id,) = known.schemas
+    return f"{OBJECT}, 1, flags, {known.id}, code, length, {schema_id}, end"
+
+
+def _make_emitter(schema: Schema, fields: Sequence[ModelField], known: BinaryType) -> Callable[..., None]:
+    """What writes the encoder in line, for objects of the class that have no unknown fields, once the type is announced."""
+    (schema_id,) = known.schemas
+
+    def emit_item(source: Source, key_code: int, key_form: str, *, own_key: bool) -> None:
+        kind = "str" if key_form == TEXT else "int"
+        conditions = [
+            f"key.__class__ is {kind}",
+            f"value.__class__ is {source.bind(f'{schema.cls.__name__}_class', schema.cls)}",
+            f"{source.bind('OWN', (known.id, schema_id))} in codecs.known.announced",
+        ]
+        if not own_key:
+            conditions += [f"value.{field.attribute} == key" for field in schema.key_fields]
+        if schema.unknown_fields == "preserve":
+            conditions.append(f"value.{ATTRIBUTE} is None")
+        source.line("item = None")
+        source.line(f"if {' and '.join(conditions)}:")
+        source.depth += 1
+        if any(_nests(field) for field in fields):
+            source.line("codecs.depth = 0")
+        source.line("try:")
+        source.depth += 1
+        _encode_fields(source, {}, fields, known.id)
+        if key_form == TEXT:
+            source.line("key_data = key.encode()")
+            head = f"{source.bind('pack_BI', packer('BI'))}({key_code}, len(key_data)) + key_data"
+            pack_header = source.bind("pack_header", packer(UNSIGNED_HEADER))
+            source.line(f"item = {head} + {pack_header}({_header(known)}) + body + footer")
+        else:
+            pack_entry = source.bind("pack_entry", packer(f"B{key_form}{UNSIGNED_HEADER}"))
+            source.line(f"item = {pack_entry}({key_code}, key, {_header(known)}) + body + footer")
+        source.depth -= 1
+        source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)}:")
+        source.line("    pass  # the encoder says what is wrong")
+        source.depth -= 1
+
+    return emit_item
 
 
 def _encoder_of(field: ModelField, type_id: int) -> Callable[..., None]:

@@ -11,12 +11,12 @@ from itertools import pairwise
 from struct import Struct, calcsize
 from typing import Any, Final
 
+from ignitemap.protocol.codegen import TEXT
 from ignitemap.protocol.hashing import SEEDS
 from ignitemap.protocol.types.binary_object import HEADER
 
-__all__ = ["FLAGS", "HEADER_LENGTH", "OTHER", "TEXT", "TEXT_HEAD", "ReadLayouts", "WriteLayouts"]
+__all__ = ["FLAGS", "HEADER_LENGTH", "OTHER", "TEXT_HEAD", "ReadLayouts", "WriteLayouts"]
 
-TEXT: Final = "text"
 OTHER: Final = "other"
 HEADER_LENGTH: Final = HEADER.size
 TEXT_HEAD: Final = 5  # bytes: the type code and the length
