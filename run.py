@@ -2,6 +2,7 @@
 
     python3 run.py quickstart [URL]      # installs what it needs, then runs examples/quickstart.py
     python3 run.py test [pytest args]    # the tests, with coverage; all but those marked `stress`
+    python3 run.py stress                # the tests marked `stress`, long loops, without coverage
     python3 run.py install test lint     # dependency groups of pyproject.toml into .venv, nothing more
 
 Everything goes into `.venv` beside this file. What is installed already is not installed again until pyproject.toml
@@ -69,31 +70,46 @@ def quickstart(*arguments: str) -> None:
     python("examples/quickstart.py", *arguments)
 
 
+def install_tests() -> None:
+    """Install what the tests need. Apache Ignite before pytest, which would hide the progress bar of its download."""
+    install_groups("test")
+    python("-c", "import ignitemap.local.resolve; ignitemap.local.resolve.find_jars()")
+
+
+def in_two_processes(pytest: tuple[str, ...], mark: str, *arguments: str) -> int:
+    """Run tests in two processes, one for each core: those that talk to nodes, and all others beside them."""
+    with (ROOT / ".tests-beside.log").open("w+b") as log:
+        beside = [PYTHON, *pytest, "-m", f"{mark} and not on_nodes", "-p", "no:cacheprovider", *arguments]
+        other = subprocess.Popen(beside, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        failed = python(*pytest, "-m", f"{mark} and on_nodes", *arguments, check=False)
+        failed |= other.wait()
+        log.seek(0)
+        sys.stdout.write(log.read().decode(errors="replace"))
+        sys.stdout.flush()
+    return failed
+
+
 def test(*arguments: str) -> None:
     """Run the tests and report coverage; the required percentage holds for a run of all of them."""
-    install_groups("test")
-    # Before pytest, which would hide the progress bar and count the download as a test's time.
-    python("-c", "import ignitemap.local.resolve; ignitemap.local.resolve.find_jars()")
+    install_tests()
     python("-m", "coverage", "erase")
     pytest = ("-m", "coverage", "run", "-m", "pytest")
     if arguments:
         failed = python(*pytest, "-m", "not stress", *arguments, check=False)
     else:
-        # In two processes, one for each core: the tests that talk to nodes, and all others beside them.
-        with (ROOT / ".tests-beside.log").open("w+b") as log:
-            beside = [PYTHON, *pytest, "-q", "-m", "not stress and not on_nodes", "-p", "no:cacheprovider"]
-            other = subprocess.Popen(beside, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-            failed = python(*pytest, "-q", "-m", "not stress and on_nodes", check=False)
-            failed |= other.wait()
-            log.seek(0)
-            sys.stdout.write(log.read().decode(errors="replace"))
-            sys.stdout.flush()
+        failed = in_two_processes(pytest, "not stress", "-q")
     python("-m", "coverage", "combine", "--quiet")
     uncovered = python("-m", "coverage", "report", *(["--fail-under=0"] if arguments else []), check=False)
     sys.exit(failed or uncovered)
 
 
-COMMANDS = {"quickstart": quickstart, "test": test, "install": install_groups}
+def stress() -> None:
+    """Run the long loops; not under coverage, which slows the codec by more than they are meant to show."""
+    install_tests()
+    sys.exit(in_two_processes(("-m", "pytest"), "stress", "-q", "--durations=5"))
+
+
+COMMANDS = {"quickstart": quickstart, "test": test, "stress": stress, "install": install_groups}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

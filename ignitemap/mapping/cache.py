@@ -8,7 +8,7 @@ import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import lru_cache, wraps
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
 
 import attrs
 
@@ -45,14 +45,12 @@ from ignitemap.protocol.operations.entries import (
 )
 from ignitemap.protocol.types.sharing import check_hashes
 
-__all__ = ["Cache", "ModelKeys", "Peek", "TtlOn"]
+__all__ = ["Cache", "Peek", "TtlOn"]
 
 D = TypeVar("D")
 K = TypeVar("K")
 V = TypeVar("V")
 W = TypeVar("W")
-K_co = TypeVar("K_co", covariant=True)
-V_contra = TypeVar("V_contra", contravariant=True)
 
 TtlOn = Literal["create", "update", "access"]
 """What a time to live is counted from: the entry's creation, its last write, its last write or read."""
@@ -67,19 +65,6 @@ _PEEK_MODES: Final[Mapping[str, int]] = {
 
 MODIFY_ATTEMPTS: Final = 50
 FIRST_GET: Final = 64
-
-
-class ModelKeys(Protocol[K_co, V_contra]):
-    """What a cache of models asks about its model."""
-
-    @property
-    def cls(self) -> type:
-        """The model class."""
-        ...
-
-    def key_of(self, model: V_contra, /) -> K_co:
-        """The key under which a model is stored."""
-        ...
 
 
 class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
@@ -123,7 +108,7 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         self,
         raw: AioCache,
         typed: AioCache,
-        model: ModelKeys[K, V] | None = None,
+        model: "mapping.filling.ModelKeys[K, V] | None" = None,
         *,
         table: str | None = None,
         schema: "models.schema.Schema | None" = None,
@@ -928,16 +913,13 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         True
         """
         keys = self._keys("update(entries)")
-        async with self._writer(CachePutAll) as writer:
+        async with self._writer(CachePutAll, keys) as writer:
             if isinstance(models, AsyncIterable):
                 async for model in models:
-                    await writer.write_one(self._key_of(model), model)
+                    await writer.write_one(model)
             else:
                 writer.expected = _length(models)
-                cls, key_of = keys.cls, keys.key_of
-                await writer.write(
-                    (key_of(model) if model.__class__ is cls else self._key_of(model), model) for model in models
-                )
+                await writer.write(models)
             await writer.finish()
 
     async def remove(self, model: V) -> bool:
@@ -951,22 +933,25 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         """
         return await self.delete(self._key_of(model, "delete(key)"))
 
-    def _keys(self, instead: str) -> ModelKeys[K, V]:
+    def _keys(self, instead: str) -> "mapping.filling.ModelKeys[K, V]":
         if self._model is None:
             raise TypeError(f"the values of the cache {self.name!r} are no models with a key; write: {instead}")
         return self._model
 
     def _key_of(self, model: V, instead: str = "") -> K:
         keys = self._keys(instead)
-        if not isinstance(model, keys.cls):
-            raise TypeError(f"expected {keys.cls.__qualname__}, got a Python {type(model).__qualname__}")
+        mapping.filling.check_model(keys.cls, model)
         return keys.key_of(model)
 
     # --- bulk -------------------------------------------------------------------------------------------------------
 
-    def _writer(self, operation: type[CachePutAll] | type[CacheRemoveKeys]) -> "mapping.bulk.BulkWriter":
+    def _writer(
+        self,
+        operation: type[CachePutAll] | type[CacheRemoveKeys],
+        models: "mapping.filling.ModelKeys[K, V] | None" = None,
+    ) -> "mapping.bulk.BulkWriter":
         return mapping.bulk.BulkWriter(
-            self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout
+            self._typed.session, operation, self._ref, self._codecs, self._types, self._timeout, models
         )
 
     async def _get_chunk(
@@ -989,7 +974,7 @@ async def _feed(writer: "mapping.bulk.BulkWriter", source: Entries[Any, Any]) ->
                 await writer.write(page)
     elif isinstance(pairs, AsyncIterable):
         async for key, value in cast("AsyncIterable[tuple[Any, Any]]", pairs):
-            await writer.write_one(key, value)
+            await writer.write_one((key, value))
     else:
         writer.expected += _length(pairs)
         await writer.write(pairs)
@@ -1060,7 +1045,7 @@ def _exact(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return ReadValue(value, buf[pos:end]), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, make_pack=None))
+    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, emit_item=None))
 
 
 @lru_cache(maxsize=1024)

@@ -6,17 +6,21 @@ the encoder of its type, which knows what to say about it.
 
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
-from ignitemap.protocol.codecs import EntryTypes, Spec
+from ignitemap.protocol.codecs import Codecs, EntryTypes
 from ignitemap.protocol.codegen import INLINE, TEXT, Source, packer
 
-__all__ = ["Fill", "compile_filler"]
+__all__ = ["Fill", "ModelKeys", "check_model", "compile_filler"]
 
-Fill = Callable[[Any, Iterable[tuple[Any, Any]], int, list[Any], list[bytes]], int]
+K_co = TypeVar("K_co", covariant=True)
+V_contra = TypeVar("V_contra", contravariant=True)
+
+Fill = Callable[[Any, Iterable[Any], int, list[Any], list[bytes]], int]
 """``fill(codecs, entries, limit, keys, items) -> size``: adds keys and encoded entries until these have ``limit`` bytes.
 
-When it raises, ``keys`` has one more than ``items`` if it was about an entry, and as many if it was the source.
+The entries are pairs of a key and a value, or models that hold their keys. When it raises, ``keys`` has one more than
+``items`` if it was about an entry, and as many if it was the source.
 """
 
 WRITTEN: Final = {spec.encode: (spec.code, spec.fixed or TEXT) for spec in INLINE}
@@ -27,46 +31,70 @@ IDENTICAL: Final = frozenset({"b", "h", "i", "q", TEXT})
 FAILURES: Final = (struct.error, OverflowError, UnicodeEncodeError)
 
 
-def compile_filler(types: EntryTypes, *, values: bool) -> Fill:
-    """The function for one pair of types, or with ``values`` false for keys alone."""
-    fill: Fill | None = types.compiled.get(("fill", values))
+class ModelKeys(Protocol[K_co, V_contra]):
+    """What a cache of models asks about its model."""
+
+    @property
+    def cls(self) -> type:
+        """The model class."""
+        ...
+
+    def key_of(self, model: V_contra, /) -> K_co:
+        """The key under which a model is stored."""
+        ...
+
+
+def check_model(cls: type, value: object) -> None:
+    """Raise TypeError for what is no object of a model class."""
+    if not isinstance(value, cls):
+        raise TypeError(f"expected {cls.__qualname__}, got a Python {type(value).__qualname__}")
+
+
+def compile_filler(types: EntryTypes, *, values: bool, models: ModelKeys[Any, Any] | None = None) -> Fill:
+    """The function for one pair of types: from pairs, with ``values`` false from their keys alone, or from ``models``."""
+    name = "fill", values, models is not None
+    fill: Fill | None = types.compiled.get(name)
     if fill is None:
-        fill = types.compiled["fill", values] = _compile(types, values=values)
+        fill = types.compiled[name] = _compile(types, models, values=values)
     return fill
 
 
-def _compile(types: EntryTypes, *, values: bool) -> Fill:
+def _compile(types: EntryTypes, models: ModelKeys[Any, Any] | None, *, values: bool) -> Fill:
     source = Source("fill")
     key_code, key_form = _written(types.key.encode)
     code, form = _written(types.value.encode) if values else (None, "")
-    encode_key = source.bind("encode_key", types.key.encode)
     source.line("def fill(codecs, entries, limit, keys, items):")
     source.depth = 1
     source.line("size = 0")
     source.line("add_key, add = keys.append, items.append")
-    source.line("for key, value in entries:")
-    source.depth = 2
-    source.line("add_key(key)")
-    if key_code is not None and key_form in IDENTICAL:
-        if code is not None or not values:
-            _pack_in_line(source, (key_code, key_form), (code, form) if code is not None else None)
-        elif types.value.make_pack is not None:
-            _pack_objects(source, (key_code, key_form), types.value)
-    source.line("codecs.depth = 0")
-    source.line("out = bytearray()")
-    source.line(f"{encode_key}(codecs, out, key)")
-    if key_form in IDENTICAL:
-        source.line(f"if key.__class__ is not {_class(key_form)}:")
-        source.line(f"    keys[-1] = {source.bind('decode_key', types.key.decode)}(codecs, bytes(out), 0)[0]")
+    if models is None:
+        source.line("for key, value in entries:")
+        source.depth = 2
     else:
-        source.line("keys[-1] = bytes(out)")
-    if values:
-        source.line("if value is None:")
-        source.line(f"    raise {source.bind('none_stored', _none_stored)}()")
-        more = ", key" if types.value.joins_key else ""
-        source.line(f"{source.bind('encode_value', types.value.encode)}(codecs, out, value{more})")
-    source.line("add(bytes(out))")
-    source.line("size += len(out)")
+        cls = source.bind("Model", models.cls)
+        source.line("for value in entries:")
+        source.depth = 2
+        source.line(f"if value.__class__ is not {cls}:")
+        source.line(f"    {source.bind('check_model', check_model)}({cls}, value)")
+        source.line(f"key = {source.bind('key_of', models.key_of)}(value)")
+    source.line("add_key(key)")
+    in_line = True
+    if key_code is None or key_form not in IDENTICAL:
+        in_line = False
+    elif code is not None or not values:
+        _pack_in_line(source, (key_code, key_form), (code, form) if code is not None else None)
+    elif types.value.emit_item is not None:
+        types.value.emit_item(source, key_code, key_form, own_key=models is not None)
+    else:
+        in_line = False
+    encode = source.bind("encode", _encoder(types, key_form, values=values))
+    if in_line:
+        source.line("if item is None:")
+        source.line(f"    item = {encode}(codecs, keys, key, value)")
+    else:
+        source.line(f"item = {encode}(codecs, keys, key, value)")
+    source.line("add(item)")
+    source.line("size += len(item)")
     # What was noted is of the last entry then.
     source.line("if size >= limit or codecs.unannounced:")
     source.line("    break")
@@ -75,7 +103,32 @@ def _compile(types: EntryTypes, *, values: bool) -> Fill:
     return source.compile()
 
 
+def _encoder(types: EntryTypes, key_form: str, *, values: bool) -> Callable[[Codecs, list[Any], Any, Any], bytes]:
+    """The function that encodes one entry by the encoders of its types, whose key is the last of the keys."""
+    encode_key, decode_key = types.key.encode, types.key.decode
+    encode_value, joins_key = types.value.encode, types.value.joins_key
+    stands_for_itself = key_form in IDENTICAL
+    key_class = {TEXT: str}.get(key_form, int)
+
+    def encode(codecs: Codecs, keys: list[Any], key: Any, value: Any) -> bytes:
+        codecs.depth = 0
+        out = bytearray()
+        encode_key(codecs, out, key)
+        if not stands_for_itself:
+            keys[-1] = bytes(out)
+        elif key.__class__ is not key_class:
+            keys[-1] = decode_key(codecs, bytes(out), 0)[0]
+        if values:
+            if value is None:
+                raise ValueError("None cannot be stored, it stands for a missing key")
+            encode_value(codecs, out, value, *((key,) if joins_key else ()))
+        return bytes(out)
+
+    return encode
+
+
 def _pack_in_line(source: Source, key: tuple[int, str], value: tuple[int, str] | None) -> None:
+    """Emit the packing of keys and values that are numbers or texts: the bytes ``item``, or None."""
     formats = ""
     arguments: list[str] = []
     data: list[str] = []
@@ -103,37 +156,9 @@ def _pack_in_line(source: Source, key: tuple[int, str], value: tuple[int, str] |
         tail = " + ".join([f"{pack}({', '.join(arguments)})", *(f"{name}_data" for name in data)])
     source.line(f"        item = {tail}")
     source.line(f"    except {source.bind('FAILURES', FAILURES)}:")
-    source.line("        pass")
-    source.line("    else:")
-    source.line("        add(item)")
-    source.line("        size += len(item)")
-    source.line("        if size >= limit:")
-    source.line("            break")
-    source.line("        continue")
-
-
-def _pack_objects(source: Source, key: tuple[int, str], value: Spec[Any]) -> None:
-    """Emit the packing of a key in line and of the object behind it, which is the bytes of one call."""
-    assert value.make_pack is not None
-    code, form = key
-    pack_value = source.bind("pack_value", value.make_pack())
-    source.line(f"if key.__class__ is {_class(form)} and value is not None:")
-    source.line("    try:")
-    if form == TEXT:
-        source.line("        key_data = key.encode()")
-        source.line(f"        head = {source.bind('pack_BI', packer('BI'))}({code}, len(key_data)) + key_data")
-    else:
-        source.line(f"        head = {source.bind(f'pack_B{form}', packer(f'B{form}'))}({code}, key)")
-    source.line(f"    except {source.bind('FAILURES', FAILURES)}:")
-    source.line("        pass")
-    source.line("    else:")
-    source.line("        codecs.depth = 0")
-    source.line(f"        item = head + {pack_value}(codecs, value{', key' if value.joins_key else ''})")
-    source.line("        add(item)")
-    source.line("        size += len(item)")
-    source.line("        if size >= limit or codecs.unannounced:")
-    source.line("            break")
-    source.line("        continue")
+    source.line("        item = None")
+    source.line("else:")
+    source.line("    item = None")
 
 
 def _written(encode: Callable[..., None]) -> tuple[int | None, str]:
@@ -143,7 +168,3 @@ def _written(encode: Callable[..., None]) -> tuple[int | None, str]:
 
 def _class(form: str) -> str:
     return CLASSES.get(form, "int")
-
-
-def _none_stored() -> ValueError:
-    return ValueError("None cannot be stored, it stands for a missing key")

@@ -10,7 +10,6 @@ Which field an error is about costs nothing while there is none: the line of the
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,9 +17,9 @@ import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
 from ignitemap.models.dates import following_encoder
-from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT, TEXT_HEAD, ReadLayouts, WriteLayouts
+from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT_HEAD, ReadLayouts, WriteLayouts
 from ignitemap.models.schema import ModelField, Schema
-from ignitemap.models.unknown import ATTRIBUTE, make_splice, names_of, read_unknown
+from ignitemap.models.unknown import ATTRIBUTE, holds_unknown, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
 from ignitemap.protocol.codecs import (
     MAX_ENCODE_DEPTH,
@@ -29,8 +28,8 @@ from ignitemap.protocol.codecs import (
     decode_object,
     too_deep,
 )
-from ignitemap.protocol.codegen import Source, packer, unpacker
-from ignitemap.protocol.hashing import bytes_hash, field_id, schema_id
+from ignitemap.protocol.codegen import TEXT, Source, packer, unpacker
+from ignitemap.protocol.hashing import SIGNED_HIGH, SIGNED_LOW, bytes_hash, field_id, schema_id
 from ignitemap.protocol.types.binary_object import (
     HAS_RAW,
     HEADER,
@@ -56,9 +55,15 @@ model and as a value under Any. They are read by recursion, so that the interpre
 # that was never set.
 ENCODE_ERRORS: Final = (EncodeError, struct.error, UnicodeEncodeError, OverflowError, AttributeError)
 
+UNSIGNED_HEADER: Final = "BBHiIIiI"
+"""The header of a complex object, with its hash as it comes: without a sign."""
 unpack_header: Final = HEADER.unpack_from
 unpack_start: Final = struct.Struct("<q4xIiI").unpack_from
 """The header without the hash; all that comes before it is one number."""
+unpack_bare: Final = struct.Struct("<12xI4xI").unpack_from
+"""Of an object its length, and where its footer is."""
+unpack_wrapped: Final = struct.Struct("<xI20xI").unpack_from
+"""The same of an object behind the code and the length of what it is wrapped in."""
 unpack_uint: Final = struct.Struct("<I").unpack_from
 
 HEAD_FIELDS: Final = struct.Struct("<BBHi")
@@ -95,11 +100,14 @@ def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
     encode_whole = _make_encoder(schema, schema.fields, schema.whole, None, joined=False)
     whole = _spec(schema, encode_whole, decode_whole, joined=False)
     if not schema.key_fields:
+        if schema.fields:
+            whole = attrs.evolve(whole, emit_item=_make_emitter(schema, schema.fields, schema.whole))
         return ModelCodec(whole, whole, decode_whole)
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
     decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
-    pack_value = partial(_make_encoder, schema, schema.value_fields, schema.value, key_class, joined=True, packs=True)
-    value = attrs.evolve(_spec(schema, encode_value, decode_value, joined=True), make_pack=cache(pack_value))
+    value = _spec(schema, encode_value, decode_value, joined=True)
+    if len(schema.key_fields) == 1 and schema.value_fields:
+        value = attrs.evolve(value, emit_item=_make_emitter(schema, schema.value_fields, schema.value))
     return ModelCodec(whole, value, _make_untyped_decoder(schema, decode_whole))
 
 
@@ -245,15 +253,14 @@ def _make_encoder(
     *,
     joined: bool,
     plain: bool = False,
-    packs: bool = False,
-) -> Callable[..., Any]:
-    """Generate an encoder. ``plain`` leaves unknown fields to the caller; with ``packs`` it returns the bytes."""
-    name = f"{'pack' if packs else 'encode'}_{schema.cls.__name__}"
+) -> Callable[..., None]:
+    """Generate an encoder; ``plain`` leaves unknown fields to the caller."""
+    name = f"encode_{schema.cls.__name__}"
     (schema_id,) = known.schemas
     source = Source(name)
     lines: Lines = {}
     cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
-    source.line(f"def {name}(codecs, {'' if packs else 'out, '}value{', key' if joined else ''}):")
+    source.line(f"def {name}(codecs, out, value{', key' if joined else ''}):")
     source.depth = 1
     source.line(f"if value.__class__ is not {cls}:")
     source.line(f"    raise {source.bind('wrong_class', _wrong_class)}({cls}, value)")
@@ -273,28 +280,19 @@ def _make_encoder(
             known, lambda: _make_encoder(schema, fields, known, key_class, joined=joined, plain=True), outside
         )
         source.line(f"if value.{ATTRIBUTE} is not None:")
-        if packs:
-            source.line(f"    out = {source.bind('bytearray', bytearray)}()")
         source.line(f"    {source.bind('splice', splice)}(codecs, out, value{', key' if joined else ''})")
-        source.line("    return bytes(out)" if packs else "    return")
+        source.line("    return")
     source.line(f"if {source.bind('OWN', (known.id, schema_id))} not in codecs.known.announced:")
     source.line(f"    codecs.announce({source.bind('TYPE', known)}, {schema_id})")
     if not fields:
-        source.line(
-            f"{'return' if packs else 'out +='} {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}"
-        )
+        source.line(f"out += {source.bind('EMPTY', object_bytes(known.id, schema_id, b'', ()))}")
         return source.compile()
     source.line("try:")
     source.depth = 2
     _encode_fields(source, lines, fields, known.id)
-    source.line(f"code = {source.bind('bytes_hash', bytes_hash)}(body)")
-    pack_header = source.bind("pack_header", HEADER.pack)
-    head = f"{pack_header}({OBJECT}, 1, flags, {known.id}, code, length, {schema_id}, end)"
-    if packs:
-        source.line(f"return {head} + body + footer")
-    else:
-        source.line(f"out += {head} + body + footer")
-        source.line("return")
+    pack_header = source.bind("pack_header", packer(UNSIGNED_HEADER))
+    source.line(f"out += {pack_header}({_header(known)}) + body + footer")
+    source.line("return")
     source.depth = 1
     source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)} as error:")
     source.line(f"    failed = {source.bind('explain', _explainer(schema.cls, lines))}(error, codecs, value)")
@@ -304,6 +302,51 @@ def _make_encoder(
     source.line("finally:")
     source.line("    del failed")
     return source.compile()
+
+
+def _header(known: BinaryType) -> str:
+    """What the struct of a header takes for an object of which the fields have been encoded."""
+    (schema_id,) = known.schemas
+    return f"{OBJECT}, 1, flags, {known.id}, code, length, {schema_id}, end"
+
+
+def _make_emitter(schema: Schema, fields: Sequence[ModelField], known: BinaryType) -> Callable[..., None]:
+    """What writes the encoder in line, for objects of the class that have no unknown fields, once the type is announced."""
+    (schema_id,) = known.schemas
+
+    def emit_item(source: Source, key_code: int, key_form: str, *, own_key: bool) -> None:
+        kind = "str" if key_form == TEXT else "int"
+        conditions = [
+            f"key.__class__ is {kind}",
+            f"value.__class__ is {source.bind(f'{schema.cls.__name__}_class', schema.cls)}",
+            f"{source.bind('OWN', (known.id, schema_id))} in codecs.known.announced",
+        ]
+        if not own_key:
+            conditions += [f"value.{field.attribute} == key" for field in schema.key_fields]
+        if schema.unknown_fields == "preserve":
+            conditions.append(f"value.{ATTRIBUTE} is None")
+        source.line("item = None")
+        source.line(f"if {' and '.join(conditions)}:")
+        source.depth += 1
+        if any(_nests(field) for field in fields):
+            source.line("codecs.depth = 0")
+        source.line("try:")
+        source.depth += 1
+        _encode_fields(source, {}, fields, known.id)
+        if key_form == TEXT:
+            source.line("key_data = key.encode()")
+            head = f"{source.bind('pack_BI', packer('BI'))}({key_code}, len(key_data)) + key_data"
+            pack_header = source.bind("pack_header", packer(UNSIGNED_HEADER))
+            source.line(f"item = {head} + {pack_header}({_header(known)}) + body + footer")
+        else:
+            pack_entry = source.bind("pack_entry", packer(f"B{key_form}{UNSIGNED_HEADER}"))
+            source.line(f"item = {pack_entry}({key_code}, key, {_header(known)}) + body + footer")
+        source.depth -= 1
+        source.line(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)}:")
+        source.line("    pass  # the encoder says what is wrong")
+        source.depth -= 1
+
+    return emit_item
 
 
 def _encoder_of(field: ModelField, type_id: int) -> Callable[..., None]:
@@ -357,8 +400,12 @@ def _encode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], t
     exact = [_exact(index, field) for index, field in enumerate(fields) if _is_fixed(field)]
     source.line(f"layout = {lengths}" + (f" if {' and '.join(exact)} else None" if exact else ""))
     source.line("if layout is not None:")
-    source.line("    pack, footer, flags, end, length = layout")
+    source.line("    pack, footer, flags, end, length, seed = layout")
     emit(f"    body = pack({', '.join(_packed(index, field) for index, field in enumerate(fields))})", *fields)
+    low, high = (source.bind(name, table) for name, table in (("LOW", SIGNED_LOW), ("HIGH", SIGNED_HIGH)))
+    number = source.bind("number", int)
+    total = f"{number}(body.translate({low}), 31) + 31 * {number}(body.translate({high}), 31) + seed"
+    source.line(f"    code = {total} & {0xFFFF_FFFF:#x}  # the same as bytes_hash")
     source.line("else:")
     source.depth += 1
     _encode_pieces(source, fields, emit)
@@ -421,6 +468,7 @@ def _encode_pieces(source: Source, fields: Sequence[ModelField], emit: Callable[
         source.line(f"    flags = {FLAGS[width]}")
     source.line(f"end = {HEADER_LENGTH} + len(body)")
     source.line("length = end + len(footer)")
+    source.line(f"code = {source.bind('bytes_hash', bytes_hash)}(body) & {0xFFFF_FFFF:#x}")
 
 
 def _is_fixed(field: ModelField) -> bool:
@@ -462,46 +510,52 @@ def _make_decoder(
     if joined:
         _accept_tuple(source, key_class)
     fallback = f"return {source.bind('decode_other', other)}(codecs, buf, at{more})"
-    unpack_size = source.bind("unpack_size", unpack_uint)
     struct_error = source.bind("struct_error", struct.error)
     heads = frozenset(HEAD.unpack(HEAD_FIELDS.pack(OBJECT, 1, flags, known.id))[0] for flags in READ_FLAGS)
     source.line("at = start = pos")
-    source.line("after = shift = 0")
     source.line("try:")
     source.line(f"    if buf[pos] == {WRAPPED}:  # what a server sends at the top level and inside collections")
     source.line("        start = pos + 5")
-    source.line(f"        after = start + 4 + {unpack_size}(buf, pos + 1)[0]")
-    source.line(f"        shift = {unpack_size}(buf, after - 4)[0]")
-    source.line(f"    head, length, schema_id, footer = {source.bind('unpack_start', unpack_start)}(buf, start)")
+    source.line(f"        length, footer = {source.bind('unpack_wrapped', unpack_wrapped)}(buf, pos)")
+    source.line("        after = start + length + 4")
+    source.line("    else:")
+    source.line(f"        length, footer = {source.bind('unpack_bare', unpack_bare)}(buf, pos)")
+    source.line("        after = start + length")
     source.line(f"except {struct_error}:")
     source.line(f"    {fallback}")
-    source.line("stop = start + length")
-    source.line(
-        f"if head not in {source.bind('HEADS', heads)} or schema_id != {schema_id} or shift"
-        " or stop > (after - 4 if after else len(buf)):"
-    )
-    source.line(f"    {fallback}")
     layouts = ReadLayouts([_form(field).replace("?", "B") for field in fields])  # of the bytes only 1 is true
-    source.line(f"layout = {source.bind('known_layout', layouts.get)}(buf[start + footer:stop])")
+    source.line(f"layout = {source.bind('known_layout', layouts.get)}(buf[start + footer:after])")
+    number = f"{source.bind('number', int.from_bytes)}(buf[start:after], 'little')"
     source.line("try:")
     source.depth = 2
-    source.line("if layout is not None:")
+    source.line(f"if layout is not None and {number} & layout[0] == layout[1]:")
     source.depth = 3
     _decode_by_layout(source, lines, fields, fallback)
     source.depth = 2
     source.line("else:")
     source.depth = 3
+    source.line("try:")
+    source.line(f"    head, length, schema_id, footer = {source.bind('unpack_start', unpack_start)}(buf, start)")
+    source.line(f"    shift = {source.bind('unpack_size', unpack_uint)}(buf, after - 4)[0] if start != at else 0")
+    source.line(f"except {struct_error}:")
+    source.line(f"    {fallback}")
+    source.line("stop = start + length")
+    source.line(
+        f"if head not in {source.bind('HEADS', heads)} or schema_id != {schema_id} or shift"
+        " or stop > (after - 4 if start != at else after) or after > len(buf):"
+    )
+    source.line(f"    {fallback}")
     source.line(f"pos = start + {HEADER_LENGTH}")
     fallback = _decode_fields(source, lines, fields, fallback)
     source.line("if pos != start + footer:")
     source.line(f"    {fallback}")
-    source.line(f"{source.bind('learn', layouts.learn)}(buf[start + footer:stop], footer)")
+    source.line(f"{source.bind('learn', layouts.learn)}(buf[start:after], footer, length)")
     source.depth = 1
     source.line(f"except {source.bind('DecodeError', DecodeError)} as error:")
     source.line(f"    {source.bind('name_field', _namer(schema.cls, lines))}(error)")
     source.line("    raise")
     _construct(source, schema, fields, joined=joined)
-    source.line("return result, after or stop")
+    source.line("return result, after")
     return source.compile()
 
 
@@ -583,27 +637,15 @@ def _decode_fields(source: Source, lines: Lines, fields: Sequence[ModelField], f
 
 
 def _decode_by_layout(source: Source, lines: Lines, fields: Sequence[ModelField], fallback: str) -> None:
-    """Emit the fields by a layout: numbers and texts are one struct call, and then comes what stands between them."""
-    targets = "".join(
-        f"t{at}, f{at}, " if _is_fixed(field) else f"t{at}, n{at}, f{at}, "
-        for at, field in enumerate(fields)
-        if _form(field) != OTHER
-    )
-    rest = "".join(
-        f", l{at}" if _form(field) == TEXT else f", b{at}, e{at}"
-        for at, field in enumerate(fields)
-        if not _is_fixed(field)
-    )
-    source.line(f"unpack{rest} = layout" if rest else "unpack, = layout")
+    """Emit the fields by a layout: numbers and texts are one struct call, and then comes what stands between them.
+
+    All that a layout fixes, from the header to the footer, has been compared before: the struct skips it.
+    """
+    targets = "".join(f"f{at}, " for at, field in enumerate(fields) if _form(field) != OTHER)
+    rest = "".join(f", b{at}, e{at}" for at, field in enumerate(fields) if _form(field) == OTHER)
+    source.line(f"_, _, unpack{rest} = layout")
     if targets:
-        source.line("try:")
-        source.line(f"    {targets[:-1]} = unpack(buf, start + {HEADER_LENGTH})")
-        source.line(f"except {source.bind('struct_error', struct.error)}:")
-        source.line(f"    {fallback}")
-        checks = [f"t{at} != {field.spec.code}" for at, field in enumerate(fields) if _form(field) != OTHER]
-        checks += [f"n{at} != l{at}" for at, field in enumerate(fields) if _form(field) == TEXT]
-        source.line(f"if {' or '.join(checks)}:")
-        source.line(f"    {fallback}")
+        source.line(f"{targets}= unpack(buf, start)")
     done: list[str] = []
     for index, field in enumerate(fields):
         if _form(field) == TEXT:
@@ -656,7 +698,9 @@ def _format(field: ModelField) -> str:
 
 
 def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, joined: bool) -> None:
-    """Emit the call of the constructor: positional where it takes positions."""
+    """Emit the call of the constructor, positional where it takes positions; or what it does, where that is no more
+    than to set attributes.
+    """
     held = {id(field): f"f{index}" for index, field in enumerate(fields)}
     if joined:
         key_parts = _key_parts(schema)
@@ -677,7 +721,13 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
             positional.append(expression)
     cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
     source.line("try:")
-    if schema.bare_init:
+    if schema.only_assigns:
+        source.line(f"    result = {source.bind('new', object.__new__)}({cls})")
+        for field in schema.fields:
+            source.line(f"    result.{field.attribute} = {held[id(field)]}")
+        if holds_unknown(schema.cls):
+            source.line(f"    result.{ATTRIBUTE} = None")
+    elif schema.bare_init:
         source.line(f"    result = {cls}.__new__({cls})")
         source.line(f"    result.__attrs_init__({', '.join(positional + keywords)})")
     else:

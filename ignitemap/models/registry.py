@@ -195,7 +195,7 @@ class Model:
                 value = key_cls(*value)
             whole.encode(codecs, out, value)
 
-        return attrs.evolve(whole, encode=encode, make_pack=None)
+        return attrs.evolve(whole, encode=encode, emit_item=None)
 
     @property
     def key_of(self) -> Callable[[Any], Any]:

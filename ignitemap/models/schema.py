@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import Any, Final, Literal
 
 import attrs
 
 from ignitemap.exceptions import ModelError
 from ignitemap.models.fields import FieldOptions, Index, SqlColumn
-from ignitemap.models.unknown import holds_unknown
+from ignitemap.models.unknown import ATTRIBUTE, holds_unknown
 from ignitemap.protocol.binary_type import BinaryType, binary_type
 from ignitemap.protocol.cache_config import IndexType, QueryEntity, QueryField, QueryIndex
 from ignitemap.protocol.codecs import Hinted, Spec
@@ -91,6 +92,8 @@ class Schema:
     """Whether objects can be keys: Python can hash them, and equal ones have equal bytes."""
     bare_init: bool
     """Whether the class has an __init__ of its own, behind which attrs' is __attrs_init__."""
+    only_assigns: bool
+    """Whether the constructor does nothing but set each field to what it is given."""
 
     @property
     def split(self) -> bool:
@@ -140,12 +143,32 @@ def make_schema(cls: type, options: ModelOptions, fields: tuple[ModelField, ...]
         options.unknown_fields or ("preserve" if holds_unknown(cls) else "ignore"),
         _has_hash(cls) and all(field.spec.hashable for field in fields),
         "__attrs_init__" in cls.__dict__,
+        _only_assigns(cls, {field.attribute for field in fields}),
     )
 
 
 def _has_hash(cls: Any) -> bool:
     """Whether equal objects of a class have equal hashes. Those that are compared by identity are never found again."""
     return cls.__hash__ is not None and cls.__hash__ is not object.__hash__
+
+
+def _only_assigns(cls: Any, attributes: set[str]) -> bool:
+    """Whether making an object is to set these attributes, one after the other, and nothing else.
+
+    It is where attrs wrote an __init__ in which no other name occurs: validators, converters, hooks, a hash that is kept
+    and frozen attributes all bring names of their own. A factory's stands there for an argument that is not given.
+    """
+    init: Any = cls.__dict__.get("__init__")
+    code: CodeType | None = getattr(init, "__code__", None)
+    if code is None or not code.co_filename.startswith("<attrs generated"):
+        return False
+    names = {name for name in code.co_names if name != "NOTHING" and not name.startswith("__attr_factory_")}
+    return (
+        names - {ATTRIBUTE} == attributes
+        and cls.__new__ is object.__new__
+        and cls.__setattr__ is object.__setattr__
+        and type(cls).__call__ is type.__call__
+    )
 
 
 def _declared(field: ModelField) -> int:

@@ -116,9 +116,10 @@ class Spec(Generic[T_co]):
     """Whether values can be dict keys and set elements, and so keys of a cache."""
     fixed: str | None = attrs.field(default=None, repr=False)
     """struct format of the payload (no byte order) where it is one fixed-size scalar: codegen fuses such runs."""
-    make_pack: Callable[[], Callable[..., bytes]] | None = attrs.field(default=None, repr=False, eq=False)
-    """Gives the function that returns what ``encode`` writes, where there is one, for loops over many values; None with
-    another ``encode``."""
+    emit_item: Callable[..., None] | None = attrs.field(default=None, repr=False, eq=False)
+    """``emit_item(source, key_code, key_form, own_key)`` writes, for a loop over many entries, what ``encode`` does in line:
+    statements that make of ``key``, of this type code and struct format, and ``value`` the bytes ``item``, or None where
+    that is left to ``encode``. With ``own_key`` the key was read off the value. None with another ``encode``."""
     parts: tuple[Callable[..., tuple[Any, int]], ...] = attrs.field(default=(), repr=False)
     """What reads the values of a tuple, where ``decode`` reads one, value by value: codegen fuses what it can."""
 

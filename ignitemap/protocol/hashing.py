@@ -12,6 +12,9 @@ from struct import iter_unpack
 from typing import Final
 
 __all__ = [
+    "SEEDS",
+    "SIGNED_HIGH",
+    "SIGNED_LOW",
     "bytes_hash",
     "decimal_hash",
     "field_id",
@@ -37,8 +40,8 @@ _DIGITS: Final = b"0123456789abcdefghijklmnopqrstu"
 _LOW: Final = bytes(_DIGITS[byte % 31] for byte in range(256))
 _HIGH: Final = bytes(_DIGITS[byte // 31] for byte in range(256))
 # Java's bytes are signed. Flipping the top bit maps -128..127 to 0..255, that is, adds 128 to each.
-_SIGNED_LOW: Final = bytes(_LOW[byte ^ 0x80] for byte in range(256))
-_SIGNED_HIGH: Final = bytes(_HIGH[byte ^ 0x80] for byte in range(256))
+SIGNED_LOW: Final = bytes(_LOW[byte ^ 0x80] for byte in range(256))
+SIGNED_HIGH: Final = bytes(_HIGH[byte ^ 0x80] for byte in range(256))
 
 
 def _seed(length: int) -> int:
@@ -49,7 +52,8 @@ def _seed(length: int) -> int:
     return (power - 128 * ((power - 1) // 30)) & _MASK
 
 
-_SEEDS: Final = tuple(map(_seed, range(_ONE_CALL + 1)))
+SEEDS: Final = tuple(map(_seed, range(_ONE_CALL + 1)))
+"""What to add to the two polynomials of so many bytes; for as many as one call takes."""
 
 
 def string_hash(text: str) -> int:
@@ -75,9 +79,9 @@ def bytes_hash(data: bytes | bytearray) -> int:
     """`Arrays.hashCode(byte[])`, which is also the hash that a complex object carries. Empty input gives 1."""
     length = len(data)
     if 0 < length <= _ONE_CALL:
-        value = int(data.translate(_SIGNED_LOW), 31) + 31 * int(data.translate(_SIGNED_HIGH), 31) + _SEEDS[length]
+        value = int(data.translate(SIGNED_LOW), 31) + 31 * int(data.translate(SIGNED_HIGH), 31) + SEEDS[length]
     else:
-        value = _fold(data, _SIGNED_LOW, _SIGNED_HIGH) + _seed(length)
+        value = _fold(data, SIGNED_LOW, SIGNED_HIGH) + _seed(length)
     return ((value + _SIGN) & _MASK) - _SIGN
 
 

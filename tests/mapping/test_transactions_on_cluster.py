@@ -868,7 +868,7 @@ async def test_error_of_a_bulk_operation(node: FakeNode) -> None:
     text = "Failed to acquire lock within provided timeout for transaction"
     async with connected(node) as raw:
         cache = opened(raw)
-        many = dict.fromkeys(range(3000), "x")
+        many = dict.fromkeys(range(5000), "x")
 
         def second_fails(message: str) -> Callable[[Any], None]:
             calls = itertools.count()
@@ -882,7 +882,7 @@ async def test_error_of_a_bulk_operation(node: FakeNode) -> None:
         with pytest.raises(ig.PartialWriteError) as caught:
             async with transaction(raw):
                 await cache.update(many)
-        assert (caught.value.done, caught.value.unknown, caught.value.not_sent) == (1024, 1024, 952)
+        assert (caught.value.done, caught.value.unknown, caught.value.not_sent) == (2048, 2048, 904)
         assert ends(node) == [(1, False), (2, False)]
 
 
