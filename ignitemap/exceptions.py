@@ -466,7 +466,7 @@ class PartialWriteError(OutcomeUnknownError):
     ...         await cache.update((number, "x") for number in range(5000))
     ...     except ig.PartialWriteError as error:
     ...         print(error.unknown, error.done + error.not_sent)
-    1024 3976
+    2048 2952
     """
 
     def __init__(

@@ -21,6 +21,7 @@ PACKAGE = Path(ignitemap.__file__).parent
 GENERATOR = "protocol/codegen.py"
 MAKERS = {"make_class", "make_dataclass", "new_class", "namedtuple", "FunctionType", "CodeType"}
 PROGRAMS_OWN = {("models/registry.py", "new_class")}  # the class of a key of several fields, named after the model's
+SLOTTED = {"protocol/wire.py"}  # the program's own operations, made again with slots
 STORES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "_pickle", "code", "codeop"}
 
 
@@ -43,6 +44,8 @@ def offences(source: str, name: str) -> Iterator[str]:
                 | ast.Call(func=ast.Name(id="type"), args=[ast.Starred()])
             ):
                 yield f"{where}: type(name, bases, namespace)"
+            case ast.Call(func=ast.Attribute(attr="__class__"), args=[_, _, _]) if name not in SLOTTED:
+                yield f"{where}: metaclass(name, bases, namespace)"
             case ast.keyword(arg="these"):
                 yield f"{where}: these="
             case ast.Import(names=names) if STORES & {each.name.partition(".")[0] for each in names}:

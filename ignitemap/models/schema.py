@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable
-from types import CodeType
 from typing import Any, Final, Literal
 
 import attrs
@@ -159,7 +158,7 @@ def _only_assigns(cls: Any, attributes: set[str]) -> bool:
     and frozen attributes all bring names of their own. A factory's stands there for an argument that is not given.
     """
     init: Any = cls.__dict__.get("__init__")
-    code: CodeType | None = getattr(init, "__code__", None)
+    code: Any = getattr(init, "__code__", None)
     if code is None or not code.co_filename.startswith("<attrs generated"):
         return False
     names = {name for name in code.co_names if name != "NOTHING" and not name.startswith("__attr_factory_")}
