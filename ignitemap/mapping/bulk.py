@@ -17,7 +17,7 @@ from uuid import UUID
 
 import attrs
 
-from ignitemap.client.affinity import AffinityMapping, owner
+from ignitemap.client.affinity import AffinityMapping, owners_of
 from ignitemap.client.ambient import in_transaction
 from ignitemap.client.session import Session
 from ignitemap.exceptions import (
@@ -270,23 +270,23 @@ class BulkWriter:
         """Put entries into the open chunks of their keys' owners; whose chunk the last one is in."""
         self._open_size += size
         mapping, open_chunks = self._mapping, self._open
-        node: UUID | None = None
         if mapping is None:
             chunk = open_chunks.setdefault(None, _Chunk())
             chunk.entries.update(zip(keys, items, strict=True))
             chunk.given += len(items)
             chunk.size += size
             return None
-        orders = self._codecs.known.orders
-        for key, item in zip(keys, items, strict=True):
-            node = owner(mapping, item, 0, orders)
-            owned = open_chunks.get(node)
-            if owned is None:
-                owned = open_chunks[node] = _Chunk()
-            owned.entries[key] = item
-            owned.given += 1
-            owned.size += len(item)
-        return node
+        owners = owners_of(mapping, items, self._codecs.known.orders)
+        nodes = dict(zip(map(id, owners), owners, strict=True))  # the hash of a UUID is slow
+        owned: dict[int, list[tuple[Any, bytes]]] = {each: [] for each in nodes}
+        for each, entry in zip(map(id, owners), zip(keys, items, strict=True), strict=True):
+            owned[each].append(entry)
+        for each, entries in owned.items():
+            chunk = open_chunks.setdefault(nodes[each], _Chunk())
+            chunk.entries.update(entries)
+            chunk.given += len(entries)
+            chunk.size += sum(len(item) for _, item in entries)
+        return owners[-1]
 
     def _taken(self, node: UUID | None) -> _Chunk:
         """An open chunk that is to be sent. From now on entries are split by their owners."""

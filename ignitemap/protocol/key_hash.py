@@ -19,7 +19,17 @@ from ignitemap.protocol.hashing import (
     string_hash,
 )
 
-__all__ = ["MAX_DEPTH", "MAYBE_COMPLEX", "Buffer", "Schemas", "hash_of", "hash_of_complex_key", "partition_of"]
+__all__ = [
+    "LONG",
+    "MAX_DEPTH",
+    "MAYBE_COMPLEX",
+    "Buffer",
+    "Schemas",
+    "hash_of",
+    "hash_of_complex_key",
+    "partition_of",
+    "unpack_long",
+]
 
 Buffer = bytes | bytearray
 
@@ -47,8 +57,8 @@ def hash_of(buf: Buffer, pos: int = 0) -> int | None:
     """
     # Nearly all keys are one of these, and are hashed on every operation.
     kind = buf[pos]
-    if kind == _LONG:
-        value: int = _unpack_long(buf, pos + 1)[0]
+    if kind == LONG:
+        value: int = unpack_long(buf, pos + 1)[0]
         return (((value ^ (value >> 32)) + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000  # `long_hash`
     if kind == _INT:
         number: int = _unpack_int(buf, pos + 1)[0]
@@ -76,7 +86,7 @@ class _NoHashError(Exception):
 _Hash = Callable[[Buffer, int, int], tuple[int, int]]
 
 _INT: Final = 3
-_LONG: Final = 4
+LONG: Final = 4
 _STRING: Final = 9
 _UUID: Final = 10
 _WRAPPED: Final = 27
@@ -89,7 +99,7 @@ MAYBE_COMPLEX: Final = frozenset({_WRAPPED, _COMPLEX})
 _unpack_short: Final = Struct("<h").unpack_from
 _unpack_char: Final = Struct("<H").unpack_from
 _unpack_int: Final = Struct("<i").unpack_from
-_unpack_long: Final = Struct("<q").unpack_from
+unpack_long: Final = Struct("<q").unpack_from
 _unpack_uuid: Final = Struct("<qq").unpack_from
 _unpack_pair: Final = Struct("<ii").unpack_from
 
@@ -115,7 +125,7 @@ def _hash_int(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
 
 
 def _hash_long(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
-    return long_hash(_unpack_long(buf, pos + 1)[0]), pos + 9
+    return long_hash(unpack_long(buf, pos + 1)[0]), pos + 9
 
 
 def _hash_float(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
@@ -123,7 +133,7 @@ def _hash_float(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
 
 
 def _hash_double(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
-    return _double_hash(_unpack_long(buf, pos + 1)[0]), pos + 9
+    return _double_hash(unpack_long(buf, pos + 1)[0]), pos + 9
 
 
 def _hash_char(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
@@ -148,7 +158,7 @@ def _hash_uuid(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
 
 def _hash_timestamp(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
     # java.sql.Timestamp inherits Date's hashCode, which knows nothing finer than the millisecond.
-    return long_hash(_unpack_long(buf, pos + 1)[0]), pos + 13
+    return long_hash(unpack_long(buf, pos + 1)[0]), pos + 13
 
 
 def _hash_decimal(buf: Buffer, pos: int, levels: int) -> tuple[int, int]:
@@ -273,7 +283,7 @@ _TYPES: Final[Mapping[int, _Hash]] = {
     1: _hash_byte,
     2: _hash_short,
     _INT: _hash_int,
-    _LONG: _hash_long,
+    LONG: _hash_long,
     5: _hash_float,
     6: _hash_double,
     7: _hash_char,

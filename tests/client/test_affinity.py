@@ -8,7 +8,7 @@ import attrs
 import pytest
 from hypothesis import example, given, strategies as st
 
-from ignitemap.client.affinity import AffinityMapping, owner
+from ignitemap.client.affinity import AffinityMapping, owner, owners_of
 from ignitemap.protocol.hashing import (
     bytes_hash,
     decimal_hash,
@@ -386,3 +386,14 @@ def test_affinity_field_without_hash(value: bytes) -> None:
     """A field that has no stable hash gives no owner."""
     key = complex_object("Key", {"id": value}, compact=False)
     assert owner(table({type_id("Key"): field_id("id")}), key) is None
+
+
+longs = st.integers(-(2**63), 2**63 - 1).map(lambda value: struct.pack("<Bq", 4, value))
+others = st.integers(-(2**31), 2**31 - 1).map(lambda value: struct.pack("<Bi", 3, value))
+
+
+@given(st.lists(longs) | st.lists(longs | others), st.sampled_from([0, 1, 7, 8, 1000, 1024, 32768]))
+def test_owners_of_many(keys: list[bytes], partitions: int) -> None:
+    """The owners of many keys are those of each, whatever their types and the number of partitions."""
+    mapping = AffinityMapping((1, 0), tuple(UUID(int=number) if number % 5 else None for number in range(partitions)))
+    assert list(owners_of(mapping, keys)) == [owner(mapping, key) for key in keys]
