@@ -78,5 +78,5 @@ def owners_of(
     mask = len(owners) - 1
     if not owners or len(owners) & mask or any(key[0] != LONG for key in keys):
         return [owner(mapping, key, 0, schemas) for key in keys]
-    hashes = [value ^ value >> 32 for (value,) in map(unpack_long, keys, repeat(1))]
+    hashes: list[int] = [value ^ value >> 32 for (value,) in map(unpack_long, keys, repeat(1))]
     return [owners[(value ^ (value & 0xFFFF_FFFF) >> 16) & mask] for value in hashes]

@@ -18,6 +18,9 @@ __all__ = ["Metadata"]
 JAVA: Final = 0  # the platform under which Java looks class names up
 ANY_OBJECT: Final = 103
 STATUS_FAILED: Final = 1  # what a contradiction is answered with
+HEARD_WITHIN: Final = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""Seconds between the questions for a type that was refused: another node than the one that refused it may be asked, and
+hear of what it contradicts a moment later."""
 MAX_ABSENT: Final = 10_000  # a peer can name any number of types that don't exist
 MAX_DESCRIPTION: Final = 2 << 20
 """How many bytes the description of one type may take: 32 bytes for each of 65,535 fields."""
@@ -71,9 +74,11 @@ class Metadata:
             except ServerError as error:
                 if error.status != STATUS_FAILED:
                     raise
-                now = await self._fetch(binary_type.id)
-                if now is not None:  # someone was faster: this says which field it is
-                    _unite(now, binary_type)
+                for wait in HEARD_WITHIN:  # someone was faster: this says which field it is, once the node asked knows
+                    await asyncio.sleep(wait)
+                    now = await self._fetch(binary_type.id)
+                    if now is not None:
+                        _unite(now, binary_type)
                 raise SchemaConflictError(
                     f"the cluster refused the type {binary_type.name}: {error.message}", path=binary_type.name
                 ) from error

@@ -78,6 +78,9 @@ R = TypeVar("R")
 E = TypeVar("E", bound=enum.IntEnum)
 
 MAX_TIMEOUT: Final = 2**63 - 1
+# A node says so of a cache that was created a moment ago, before it does anything. Outside of a transaction it waits until
+# the cache has begun there. Not with locks in hand: that beginning may wait for the end of the transaction.
+NOT_BEGUN: Final = "Cannot start/stop cache within lock or transaction"
 GRACE: Final = 0.5  # seconds after which an operation that has no answer waits for a lock, or for nothing any more
 NO_ANSWER: Final = "an operation of the transaction has no answer: it can only be rolled back"
 
@@ -161,6 +164,7 @@ class AioTransaction:
         self._current: asyncio.Task[Any] | None = None  # the last operation
         self._began = 0.0
         self._unanswered = False
+        self._empty = True  # no operation has been carried out in it
         self.has_block = False
         """Whether operations are refused after its end, until its block is left, instead of running outside of it."""
         self.fate = "was ended by another task"
@@ -329,12 +333,21 @@ class AioTransaction:
             session, connection = self._ready(request)
             own = self._with_id(request)
 
-            def work() -> Coroutine[Any, Any, R]:
+            async def work() -> R:
                 if codecs is not None:
                     codecs.unannounced += unannounced
-                return session.call(own, codecs, types, node=connection, timeout=timeout, used=used)
+                try:
+                    return await session.call(own, codecs, types, node=connection, timeout=timeout, used=used)
+                except ServerError as error:
+                    if not self._empty or NOT_BEGUN not in error.message:
+                        raise
+                ref: CacheRef = cast(Any, request).cache
+                await session.call(CacheContainsKey(CacheRef(ref.cache_id), 0), node=connection, timeout=timeout)
+                return await session.call(own, codecs, types, node=connection, timeout=timeout, used=used)
 
-            return await self._carried_out(work, keep=used is None)
+            result = await self._carried_out(work, keep=used is None)
+            self._empty = False
+            return result
         except ServerError as error:
             self._name(error)
             raise
@@ -439,6 +452,7 @@ class AioTransaction:
         self.session, self._connection = session, used[-1]
         self._refs.clear()
         self._unanswered = False
+        self._empty = True
         self._current = None
         self._state = _State.OPEN
         TRANSACTIONS.set((*TRANSACTIONS.get(), self))

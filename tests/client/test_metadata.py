@@ -151,11 +151,16 @@ async def test_refused_by_the_cluster(node: FakeNode, session: Session) -> None:
     await session.metadata.announce(wanted)
 
 
-async def test_someone_is_faster(node: FakeNode, session: Session) -> None:
-    """A type that the cluster refuses since another client has put it meanwhile is a conflict that names both types."""
+@pytest.mark.parametrize("later", [0.0, 0.03])
+async def test_someone_is_faster(node: FakeNode, session: Session, later: float) -> None:
+    """A type that the cluster refuses since another client has put it meanwhile is a conflict that names both types.
+
+    Also where the node that is asked for it hears of it a moment later.
+    """
 
     def refuse(call: Call) -> None:
-        node.types[type_id("a.B")] = block("a.B", ("x", STRING))
+        there = block("a.B", ("x", STRING))
+        asyncio.get_running_loop().call_later(later, node.types.__setitem__, type_id("a.B"), there)
         call.fail(1, "Binary type has different field types")
 
     node.on(PutBinaryType, refuse)

@@ -22,7 +22,7 @@ from ignitemap.mapping import transactions
 from ignitemap.mapping.cache import Cache
 from ignitemap.mapping.transactions import Attempts, Transaction, TransactionOptions
 from ignitemap.models.registry import default_registry
-from ignitemap.protocol.operations import CacheGet, CachePut, CachePutAll, TxEnd, TxStart
+from ignitemap.protocol.operations import CacheContainsKey, CacheGet, CachePut, CachePutAll, TxEnd, TxStart
 from tests.client.fake_server import FakeNode, connected, fake_nodes, until
 
 Accounts = ig.Cache[str, int]
@@ -861,6 +861,33 @@ async def test_connection_lost_inside_of_the_block(node: FakeNode) -> None:
         assert ends(node) == []
         assert written_outside(node) == 0
         await cache.set(3, "x")  # outside, over a new connection
+
+
+async def test_a_cache_that_a_node_has_not_begun(node: FakeNode) -> None:
+    """A cache that was created a moment ago is asked for outside of the transaction first, and then the operation is done.
+
+    Once something was done in the transaction the node's error is raised: it may hold locks that the cache waits for.
+    """
+    refused = "Cannot start/stop cache within lock or transaction [cacheNames=c, operation=dynamicStartCache]"
+    first = itertools.count()
+    node.on(CachePut, lambda call: call.answer() if next(first) else call.fail(1, refused))
+    node.on(CacheContainsKey, lambda call: call.answer(False))
+    async with connected(node) as raw:
+        async with transaction(raw):
+            await opened(raw).set(1, "x")
+        assert [call.operation for call in node.calls if call.operation in {CachePut, CacheContainsKey}] == [
+            CachePut, CacheContainsKey, CachePut,
+        ]  # fmt: skip
+        asked = next(call for call in node.calls if call.operation is CacheContainsKey)
+        assert asked.request.cache.transaction is None
+        assert ends(node) == [(1, True)]
+        second = itertools.count()
+        node.on(CachePut, lambda call: call.fail(1, refused) if next(second) else call.answer())
+        with pytest.raises(ig.ServerError, match="Cannot start/stop cache"):
+            async with transaction(raw):
+                await opened(raw).set(1, "x")
+                await opened(raw).set(2, "x")
+        assert node.count(CacheContainsKey) == 1
 
 
 async def test_error_of_a_bulk_operation(node: FakeNode) -> None:
