@@ -35,8 +35,14 @@ async def parts(classes: str, url: str) -> dict[str, str]:
 async def test_java_finds_an_embedded_node_as_good_as_a_real_one(
     java_classes: str, real_url: str, embedded_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A Java program passes all of its parts on an embedded node, as it does on a real one."""
+    """A Java program passes all of its parts on an embedded node, as it does on a real one.
+
+    On a real one some of them in a second run: of a continuous query that starts on a busy machine Java may never hear.
+    """
     real, embedded = await parts(java_classes, real_url), await parts(java_classes, embedded_url)
+    if failed := [name for name, outcome in real.items() if outcome != "passed"]:
+        again = await parts(java_classes, real_url)
+        real |= {name: again[name] for name in failed}
     with capfd.disabled():
         for where, found in (("real", real), ("embedded", embedded)):
             print(f"\nJava on the {where} node: {sum(each == 'passed' for each in found.values())} of {len(found)}")

@@ -72,7 +72,7 @@ class AioClient(raw.AioClient):
 
     @property
     def _nodes(self) -> list[AioConnection]:
-        return [adapted(self.session, connection) for connection in self.session.nodes.open]
+        return [adapted(self.session, connection, self.codecs) for connection in self.session.nodes.open]
 
     async def create_cache(self, settings: Any) -> raw.AioCache:
         return await self._mapped(await super().create_cache(settings))
@@ -87,7 +87,7 @@ class AioClient(raw.AioClient):
 
     async def random_node(self) -> AioConnection:
         """Always the same: a test waits until that one knows its caches."""
-        return adapted(self.session, self.session.nodes.open[0])
+        return adapted(self.session, self.session.nodes.open[0], self.codecs)
 
     async def get_best_node(self, cache: raw.AioCache, key: Any, key_hint: Any = None) -> AioConnection:
         """The node to which an operation on that key goes."""
@@ -100,4 +100,4 @@ class AioClient(raw.AioClient):
         key_at = codec.encode(cache.codecs, session._context, body, CacheGet(cache.cache_info, key))
         connection = session._route(cache.cache_info, body, key_at)
         assert connection is not None
-        return adapted(session, connection)
+        return adapted(session, connection, self.codecs)

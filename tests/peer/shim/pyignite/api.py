@@ -58,9 +58,8 @@ async def cache_get_node_partitions_async(conn: AioConnection, caches: Sequence[
 async def cache_local_peek_async(
     conn: AioConnection, cache_info: CacheRef, key: Any, key_hint: Any = None
 ) -> APIResult:
-    session = conn.session
     types = UNTYPED if key_hint is None else EntryTypes(key_hint, UNTYPED.value)
-    return await _call(conn, CacheLocalPeek(cache_info, key), session.codecs, types)
+    return await _call(conn, CacheLocalPeek(cache_info, key), conn.codecs, types)
 
 
 def cache_get_node_partitions(*args: Any) -> APIResult:
@@ -83,7 +82,7 @@ async def object_hash(value: Any, client: raw.AioClient) -> int:
 
 # pyignite's cursors show where the server's cursor lives.
 def _connection(cursor: Cursor[Any]) -> AioConnection:
-    return adapted(cursor._pages._session, cursor._pages._connection)
+    return adapted(cursor._pages._session, cursor._pages._connection, cursor._pages._codecs)
 
 
 Cursor.connection = property(_connection)

@@ -5,13 +5,15 @@ from uuid import UUID
 
 from ignitemap.client.connection import NodeConnection
 from ignitemap.client.session import Session
+from ignitemap.protocol.codecs import Codecs
 
 
 class AioConnection:
     """One connection of a client. Two of one connection are the same object."""
 
-    def __init__(self, session: Session, connection: NodeConnection) -> None:
+    def __init__(self, session: Session, connection: NodeConnection, codecs: Codecs) -> None:
         self.session = session
+        self.codecs = codecs
         self.connection = connection
 
     @property
@@ -31,7 +33,7 @@ class AioConnection:
         return not self.connection.lost
 
 
-def adapted(session: Session, connection: NodeConnection) -> Any:
+def adapted(session: Session, connection: NodeConnection, codecs: Codecs) -> Any:
     """The connection as pyignite shows it."""
     known: dict[NodeConnection, AioConnection] = session.__dict__.setdefault("peer_connections", {})
-    return known.setdefault(connection, AioConnection(session, connection))
+    return known.setdefault(connection, AioConnection(session, connection, codecs))
