@@ -910,6 +910,7 @@ _TRANSACTION_TEXTS: Final[tuple[tuple[str, type[ServerError]], ...]] = (
     ("Deadlock detected", TransactionDeadlock),
     ("TransactionDeadlockException", TransactionDeadlock),
     ("Cache transaction timed out", TransactionTimeout),
+    ("Transaction timed out", TransactionTimeout),
     ("Failed to acquire lock within provided timeout", TransactionTimeout),
     ("TransactionTimeoutException", TransactionTimeout),
     ("Failed to prepare transaction, read/write conflict", TransactionConflict),

@@ -217,6 +217,7 @@ def test_class_knows_its_status() -> None:
             "Failed to acquire lock within provided timeout for transaction [timeout=600, tx=...]",
             TransactionTimeout,
         ),
+        ("Transaction timed out: GridCacheSharedManagerAdapter [starting=true, stop=false]", TransactionTimeout),
         ("Failed to prepare transaction, read/write conflict [key=...]", TransactionConflict),
         ("Deadlock detected:\n\nK1: TX1 holds lock, TX2 waits lock.", TransactionDeadlock),
         (

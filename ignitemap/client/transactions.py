@@ -163,6 +163,8 @@ class AioTransaction:
         self._in_flight = 0
         self._current: asyncio.Task[Any] | None = None  # the last operation
         self._began = 0.0
+        self._free_since = 0.0  # when the last operation ended
+        self._own_time = 0.0  # seconds between operations
         self._unanswered = False
         self._empty = True  # no operation has been carried out in it
         self.has_block = False
@@ -205,6 +207,17 @@ class AioTransaction:
         """
         return self._state is _State.ROLLED_BACK
 
+    @property
+    def too_slow(self) -> bool:
+        """Whether its timeout was used up between its operations: waiting for no lock would not have saved it.
+
+        >>> async with client.tx_start(timeout=5000) as tx:
+        ...     await accounts.put("ann", 0)
+        >>> tx.too_slow
+        False
+        """
+        return 0 < self.timeout <= self._own_time * 1000
+
     def __await__(self) -> Generator[Any, None, Self]:
         return self.__aenter__().__await__()
 
@@ -245,6 +258,7 @@ class AioTransaction:
         if self._unanswered or self._in_flight or not (current is None or current.done()):
             raise TransactionError(NO_ANSWER)
         self._state = _State.ENDING
+        self._own_time += asyncio.get_running_loop().time() - self._free_since
         try:
             await session.call(TxEnd(cast(int, self.tx_id), True), node=connection)
         except NotSentError as error:
@@ -392,10 +406,14 @@ class AioTransaction:
         """The answer to an operation, which goes on when its caller is cancelled: unless ``keep`` is false."""
 
         async def run() -> R:
-            return await work()
+            try:
+                return await work()
+            finally:
+                self._free_since = loop.time()
 
         loop = asyncio.get_running_loop()
         self._began = loop.time()
+        self._own_time += self._began - self._free_since
         self._current = current = loop.create_task(run(), name="ignitemap transaction")
         current.add_done_callback(_retrieve)
         try:
@@ -454,6 +472,8 @@ class AioTransaction:
         self._unanswered = False
         self._empty = True
         self._current = None
+        self._free_since = asyncio.get_running_loop().time()
+        self._own_time = 0.0
         self._state = _State.OPEN
         TRANSACTIONS.set((*TRANSACTIONS.get(), self))
 

@@ -51,9 +51,6 @@ LEFT: Final = (
 )
 BACKOFF_FIRST: Final = 0.01
 BACKOFF_MOST: Final = 1.0
-# How a node names a lock that was not free in time, and so a deadlock too, unless it sends its stack traces (seen from a
-# 2.17.0 node). A transaction that was slow by itself is told by another text.
-_LOCK_TIMEOUT: Final = "Failed to acquire lock within provided timeout"
 
 
 @attrs.frozen
@@ -136,6 +133,17 @@ class Transaction:
         True
         """
         return self._transaction.closed
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether its timeout was used up between its operations, not in waiting for the cluster.
+
+        >>> async with client.transaction(timeout=5) as tx:
+        ...     await accounts.set("ann", 0)
+        >>> tx.too_slow
+        False
+        """
+        return self._transaction.too_slow
 
     def bind(self, cache: Cache[K, V]) -> Cache[K, V]:
         """A view of a cache whose operations are part of this transaction, whatever task they come from.
@@ -284,7 +292,15 @@ class Attempt:
 
     def _passing(self, error: BaseException | None) -> BaseException | None:
         """An error that another attempt may not meet, and for which there is one left."""
-        return error if error is not None and not self._is_last and may_pass(error) else None
+        return error if error is not None and not self._is_last and self._may_pass(error) else None
+
+    def _may_pass(self, error: BaseException) -> bool:
+        """Whether it may succeed when it is tried again, after it failed so. Nothing of it was applied."""
+        if isinstance(error, TransactionTimeout):
+            # A node names a lock that was not free in time, and so a deadlock too, only sometimes: it may find out with
+            # the next operation (seen from a 2.17.0 node).
+            return not self._transaction.too_slow
+        return isinstance(error, TransactionConflict | TransactionDeadlock)
 
 
 class Attempts:
@@ -328,13 +344,6 @@ class Attempts:
         last, loop = self._last, self._loop
         if last is not None and loop is not None and last.failed_at_commit:
             loop.call_exception_handler({"message": f"{last!r} {LEFT}", "exception": last.failure})
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether a transaction that failed so may succeed when it is tried again. Nothing of it was applied."""
-    if isinstance(error, TransactionTimeout):
-        return _LOCK_TIMEOUT in error.message
-    return isinstance(error, TransactionConflict | TransactionDeadlock)
 
 
 def _milliseconds(timeout: object) -> int:
