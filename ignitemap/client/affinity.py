@@ -63,6 +63,10 @@ def owner(mapping: AffinityMapping, buf: Buffer, pos: int = 0, schemas: Schemas 
     if not owners:
         return None
     kind = buf[pos]
+    if kind == LONG and not len(owners) & (len(owners) - 1):  # nearly all keys: `partition_of`, in line
+        value: int = unpack_long(buf, pos + 1)[0]
+        value ^= value >> 32
+        return owners[(value ^ (value & 0xFFFF_FFFF) >> 16) & (len(owners) - 1)]
     if mapping.key_fields and kind in MAYBE_COMPLEX:
         key_hash = hash_of_complex_key(mapping.key_fields, buf, pos, schemas)
     else:

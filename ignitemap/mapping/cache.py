@@ -939,8 +939,9 @@ class Cache(AsyncMutableMapping[K, V], Generic[K, V]):
         return self._model
 
     def _key_of(self, model: V, instead: str = "") -> K:
-        keys = self._keys(instead)
-        mapping.filling.check_model(keys.cls, model)
+        keys = self._keys(instead) if self._model is None else self._model
+        if model.__class__ is not keys.cls:
+            mapping.filling.check_model(keys.cls, model)
         return keys.key_of(model)
 
     # --- bulk -------------------------------------------------------------------------------------------------------
