@@ -451,8 +451,8 @@ class Client:
         Tried again, after a short random time, is what ended in TransactionConflict, TransactionDeadlock, or
         TransactionTimeout, which is how a node reports a deadlock unless it sends stack traces; but not if the block
         used up the timeout between its operations. After the last attempt its error is raised; any other error is
-        raised at once. To leave the loop from
-        inside of the block by break or return, ``await tx.commit()`` first: it raises where an attempt has to follow.
+        raised at once. To leave the loop from inside of the block by break or return, ``await tx.commit()`` first: it
+        raises where an attempt has to follow.
 
         Args:
             attempts: How often to try.

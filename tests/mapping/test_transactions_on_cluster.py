@@ -644,6 +644,37 @@ async def test_conflict_at_an_explicit_commit(client: ig.Client, accounts: Accou
     assert await balances(accounts) == {"ann": 102, "ben": 0}
 
 
+async def test_a_lock_that_took_all_the_time(client: ig.Client, accounts: Accounts) -> None:
+    """Who got a lock at the end of its time, and is told by the next operation only, is tried again all the same."""
+    numbers: list[int] = []
+    held, waiting = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with client.transaction(timeout=30):
+            await accounts.set("ann", 1)
+            held.set()
+            await waiting.wait()
+            await asyncio.sleep(0.4)
+
+    async def pay() -> None:
+        async for attempt in client.transactions(5, timeout=0.5):
+            async with attempt as tx:
+                numbers.append(attempt.number)
+                waiting.set()
+                await accounts.set("ann", 2)  # waits for most of the time
+                if attempt.number == 1:
+                    await asyncio.sleep(0.2)  # the rest
+                    assert not tx.too_slow
+                await accounts.set("ben", 2)
+
+    holder = outside(hold())
+    await held.wait()
+    await pay()
+    await holder
+    assert numbers[:2] == [1, 2]
+    assert await balances(accounts) == {"ann": 2, "ben": 2}
+
+
 async def test_other_errors_pass_at_once(client: ig.Client, accounts: Accounts) -> None:
     """An exception of the caller's, or another of the cluster's, leaves the loop after one attempt."""
     for raised in (LookupError("mine"), ig.OutcomeUnknownError("unknown"), KeyError("x")):
