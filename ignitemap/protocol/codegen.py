@@ -10,7 +10,9 @@ import functools
 import itertools
 import linecache
 import struct
+import sys
 import weakref
+from array import array
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, NoReturn
 
@@ -227,6 +229,15 @@ class _Writer:
                 if times is None:
                     self.run.append(("i", f"len({expression})"))
                 self.flush()
+                at_once = item == EntryKey() and self.types.key.encode in INTEGERS
+                if at_once:
+                    spec = self.types.key
+                    pack = source.bind("pack_keys", pack_keys)
+                    source.line(f"packed = {pack}({spec.code}, {spec.fixed!r}, {expression})")
+                    source.line("if packed is not None:")
+                    source.line("    out += packed")
+                    source.line("else:")
+                    source.depth += 1
                 name = source.temporary("item")
                 source.line(f"for {name} in {expression}:")
                 source.depth += 1
@@ -235,7 +246,7 @@ class _Writer:
                 self.flush()
                 if len(source.lines) == before:
                     source.line("pass")
-                source.depth -= 1
+                source.depth -= 2 if at_once else 1
             case TupleOf(items):
                 names = [source.temporary("part") for _ in items]
                 self.flush()
@@ -492,6 +503,30 @@ def _condition(
             case OffWire():
                 pass
     return " and ".join(conditions) or None
+
+
+MANY: Final = 64
+"""From how many keys on they are packed all at once."""
+
+
+def pack_keys(code: int, form: str, keys: Sequence[Any]) -> bytearray | None:
+    """Many whole numbers, each behind its type code: first all of their lowest bytes, then all of the next.
+
+    None where they are few, which takes longer so, or where not all of them are plain ints that fit.
+    """
+    if len(keys) < MANY or set(map(type, keys)) != {int}:
+        return None
+    try:
+        column = array(form, list(keys))
+    except OverflowError:
+        return None
+    if sys.byteorder == "big":
+        column.byteswap()
+    data, width = column.tobytes(), column.itemsize
+    packed = bytearray((code,)) * ((1 + width) * len(keys))
+    for at in range(width):
+        packed[1 + at :: 1 + width] = data[at::width]
+    return packed
 
 
 def check_count(count: int, buf: bytes, pos: int) -> None:

@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ignitemap.exceptions import DecodeError, EncodeValueError
-from ignitemap.protocol.codecs import MALFORMED, UNTYPED, Codecs
+from ignitemap.exceptions import DecodeError, EncodeError, EncodeValueError
+from ignitemap.protocol.codecs import MALFORMED, UNTYPED, Codecs, EntryTypes, Spec
 from ignitemap.protocol.codegen import (
     LEAVES,
+    MANY,
     FieldLayout,
     ListOf,
     Nothing,
@@ -28,8 +29,10 @@ from ignitemap.protocol.codegen import (
 )
 from ignitemap.protocol.message import layout_of, record
 from ignitemap.protocol.operations import FoundType, TypeBlock
+from ignitemap.protocol.types import numeric
 from ignitemap.protocol.wire import (
     Asked,
+    EntryKey,
     Feature,
     Leaf,
     OffWire,
@@ -337,3 +340,37 @@ def test_a_name_with_a_lone_surrogate_is_refused_before_it_is_sent() -> None:
         encoded(codec, "secret" + chr(0xD800))
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+# --- many keys ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [numeric.BYTE, numeric.SHORT, numeric.INT, numeric.LONG], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("count", [0, 1, MANY - 1, MANY, MANY + 1, 1_000])
+def test_many_keys_are_the_bytes_of_each(spec: Spec[int], count: int) -> None:
+    """Keys that are packed at once are what their encoder writes one by one, up to both ends of their width."""
+    width = packer(spec.fixed or "")
+    least = -(1 << 8 * len(width(0)) - 1)
+    keys = [(least, ~least, 0, -1, 1, 100)[number % 6] for number in range(count)]
+    expected, packed = bytearray(struct.pack("<i", count)), bytearray()
+    for key in keys:
+        spec.encode(CODECS, expected, key)
+    codec = compile_layout(ListOf(EntryKey()), "Keys", EntryTypes(spec))
+    codec.encode(CODECS, NEW, packed, keys)
+    assert packed == expected
+
+
+@pytest.mark.parametrize("other", [True, 1 << 63, "1", 1.0, None])
+def test_among_many_keys_one_of_another_kind(other: object) -> None:
+    """What a number's encoder makes of a key does not depend on how many come with it."""
+    codec = compile_layout(ListOf(EntryKey()), "Keys", EntryTypes(numeric.LONG))
+    results: list[object] = []
+    for keys in ([other], [*range(2 * MANY), other]):
+        out = bytearray()
+        try:
+            codec.encode(CODECS, NEW, out, keys)
+        except EncodeError as error:
+            results.append(type(error))
+        else:
+            results.append(out[-9:])
+    assert results[0] == results[1]
