@@ -31,7 +31,7 @@ def as_binary(types: EntryTypes) -> EntryTypes:
     def decode(codecs: Codecs, buf: bytes, pos: int, *key: Any) -> tuple[Any, int]:
         return decode_object(codecs, buf, pos)
 
-    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, emit_item=None))
+    return EntryTypes(types.key, attrs.evolve(declared, encode=encode, decode=decode, emit_item=None, emit_read=None))
 
 
 def _has_object(value: object) -> bool:

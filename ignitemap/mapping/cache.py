@@ -1046,7 +1046,9 @@ def _exact(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return ReadValue(value, buf[pos:end]), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, emit_item=None))
+    return EntryTypes(
+        types.key, attrs.evolve(types.value, encode=encode, decode=decode, fixed=None, emit_item=None, emit_read=None)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -1058,4 +1060,4 @@ def _sized(types: EntryTypes) -> EntryTypes:
         value, end = decode_value(codecs, buf, pos, *key)
         return (value, end - pos), end
 
-    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None))
+    return EntryTypes(types.key, attrs.evolve(types.value, decode=decode, fixed=None, emit_read=None))

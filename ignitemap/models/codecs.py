@@ -17,7 +17,7 @@ import attrs
 
 from ignitemap.exceptions import DecodeError, EncodeError, EncodeTypeError, EncodeValueError
 from ignitemap.models.dates import following_encoder
-from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OTHER, TEXT_HEAD, ReadLayouts, WriteLayouts
+from ignitemap.models.layouts import FLAGS, HEADER_LENGTH, OPTIONAL, OTHER, TEXT_HEAD, ReadLayouts, WriteLayouts
 from ignitemap.models.schema import ModelField, Schema
 from ignitemap.models.unknown import ATTRIBUTE, holds_unknown, make_splice, names_of, read_unknown
 from ignitemap.protocol.binary_type import BinaryType
@@ -96,18 +96,26 @@ class ModelCodec:
 
 def make_codec(schema: Schema, key_class: type | None = None) -> ModelCodec:
     """Generate a model's codec. ``key_class`` is the class of its cache keys where they are made of several fields."""
-    decode_whole = _make_decoder(schema, schema.fields, schema.whole, None, joined=False)
+    layouts = _read_layouts(schema.fields)
+    decode_whole = _make_decoder(schema, schema.fields, schema.whole, None, layouts, joined=False)
     encode_whole = _make_encoder(schema, schema.fields, schema.whole, None, joined=False)
     whole = _spec(schema, encode_whole, decode_whole, joined=False)
     if not schema.key_fields:
         if schema.fields:
-            whole = attrs.evolve(whole, emit_item=_make_emitter(schema, schema.fields, schema.whole))
+            emit_item = _make_emitter(schema, schema.fields, schema.whole)
+            whole = attrs.evolve(
+                whole, emit_item=emit_item, emit_read=_make_reader(schema, schema.fields, layouts, joined=False)
+            )
         return ModelCodec(whole, whole, decode_whole)
     encode_value = _make_encoder(schema, schema.value_fields, schema.value, key_class, joined=True)
-    decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, joined=True)
+    layouts = _read_layouts(schema.value_fields)
+    decode_value = _make_decoder(schema, schema.value_fields, schema.value, key_class, layouts, joined=True)
     value = _spec(schema, encode_value, decode_value, joined=True)
     if len(schema.key_fields) == 1 and schema.value_fields:
-        value = attrs.evolve(value, emit_item=_make_emitter(schema, schema.value_fields, schema.value))
+        emit_item = _make_emitter(schema, schema.value_fields, schema.value)
+        value = attrs.evolve(
+            value, emit_item=emit_item, emit_read=_make_reader(schema, schema.value_fields, layouts, joined=True)
+        )
     return ModelCodec(whole, value, _make_untyped_decoder(schema, decode_whole))
 
 
@@ -139,7 +147,7 @@ def make_key_codec(schema: Schema, order: Sequence[int]) -> Spec[Any]:
     fields = sorted(schema.fields, key=lambda field: order.index(field_id(field.name)))
     known = attrs.evolve(schema.whole, schemas={schema_id(order): tuple(order)})
     encode = _make_encoder(schema, fields, known, None, joined=False)
-    decode = _make_decoder(schema, fields, known, None, joined=False)
+    decode = _make_decoder(schema, fields, known, None, _read_layouts(fields), joined=False)
     return _spec(schema, encode, decode, joined=False)
 
 
@@ -493,6 +501,7 @@ def _make_decoder(
     fields: Sequence[ModelField],
     known: BinaryType,
     key_class: type | None,
+    layouts: ReadLayouts,
     *,
     joined: bool,
 ) -> Callable[..., tuple[Any, int]]:
@@ -521,14 +530,13 @@ def _make_decoder(
     source.line("    else:")
     source.line(f"        length, footer = {source.bind('unpack_bare', unpack_bare)}(buf, pos)")
     source.line("        after = start + length")
+    source.line(f"    layout = {_known_layout(source, layouts)}")
+    source.line("    known = layout is not None and layout[0](buf, start) == layout[1]")
     source.line(f"except {struct_error}:")
     source.line(f"    {fallback}")
-    layouts = ReadLayouts([_form(field).replace("?", "B") for field in fields])  # of the bytes only 1 is true
-    source.line(f"layout = {source.bind('known_layout', layouts.get)}(buf[start + footer:after])")
-    number = f"{source.bind('number', int.from_bytes)}(buf[start:after], 'little')"
     source.line("try:")
     source.depth = 2
-    source.line(f"if layout is not None and {number} & layout[0] == layout[1]:")
+    source.line("if known:")
     source.depth = 3
     _decode_by_layout(source, lines, fields, fallback)
     source.depth = 2
@@ -557,6 +565,81 @@ def _make_decoder(
     _construct(source, schema, fields, joined=joined)
     source.line("return result, after")
     return source.compile()
+
+
+def _make_reader(
+    schema: Schema, fields: Sequence[ModelField], layouts: ReadLayouts, *, joined: bool
+) -> Callable[..., None] | None:
+    """What writes the decoder in line, for wrapped objects of known layouts in which nothing nests.
+
+    None where something nests in every object of the class.
+    """
+    if any(_nests(field) and not field.spec.nullable for field in fields):
+        return None
+
+    def emit_read(source: Source, key: str, key_code: int | None, key_form: str, value: str) -> None:
+        formats, found, expected, size = "BI20xI", "wrapped, length, footer", f"wrapped == {WRAPPED}", 0
+        if key_code is not None:
+            formats, size = f"B{key_form}{formats}", struct.calcsize(f"<B{key_form}")
+            found, expected = f"code, {key}, {found}", f"code == {key_code} and {expected}"
+        source.line("layout = None")
+        source.line("try:")
+        source.depth += 1
+        source.line(f"{found} = {source.bind('unpack_' + formats, unpacker(formats))}(buf, pos)")
+        source.line(f"if {expected}:")
+        source.line(f"    start = pos + {size + TEXT_HEAD}")
+        source.line("    after = start + length + 4")
+        source.line(f"    layout = {_known_layout(source, layouts)}")
+        source.line("if layout is not None and layout[0](buf, start) == layout[1]:")
+        source.depth += 1
+        _unpack_by_layout(source, fields)
+        for index, field in enumerate(fields):
+            if _form(field) == OTHER:
+                _read_leaf(source, index, field)
+        source.depth -= 1
+        source.line("else:")
+        source.line("    layout = None")
+        source.depth -= 1
+        errors = f"{source.bind('struct_error', struct.error)}, {source.bind('DecodeError', DecodeError)}"
+        source.line(f"except ({errors}):")
+        source.line("    layout = None  # the decoder says what is wrong")
+        source.line("if layout is not None:")
+        source.depth += 1
+        _construct(source, schema, fields, joined=joined, key=key, result=value)
+        source.line("pos = after")
+        source.depth -= 1
+
+    return emit_read
+
+
+def _read_leaf(source: Source, index: int, field: ModelField) -> None:
+    """Emit the reading of a field that is neither a number nor a text: ``layout`` is None if it nests after all."""
+    if field.spec.nullable:
+        source.line(f"f{index} = None")
+        source.line(f"if e{index}:")
+        source.depth += 1
+    if _nests(field):
+        source.line("layout = None")
+    else:
+        decode = source.bind(f"decode_{index}", field.spec.decode)
+        source.line(f"f{index}, end = {decode}(codecs, buf, start + b{index})")
+        source.line(f"if end != start + e{index}:")
+        source.line("    layout = None")
+    if field.spec.nullable:
+        source.depth -= 1
+
+
+def _read_layouts(fields: Sequence[ModelField]) -> ReadLayouts:
+    """The layouts by which objects of these fields are read; empty as yet."""
+    # Of the bytes of a boolean only 1 is true, so that it is read as a number.
+    return ReadLayouts([OPTIONAL if field.spec.nullable else _form(field).replace("?", "B") for field in fields])
+
+
+def _known_layout(source: Source, layouts: ReadLayouts) -> str:
+    """The expression that finds the layout of an object from ``start`` to ``after``, of this ``footer`` and ``length``."""
+    footer = "buf[start + footer:after]"
+    found_by = f"({footer}, length)" if layouts.ends_open else footer
+    return f"{source.bind('known_layout', layouts.get)}({found_by})"
 
 
 def _make_checked_decoder(schema: Schema, decode: Callable[..., tuple[Any, int]]) -> Callable[..., tuple[Any, int]]:
@@ -641,20 +724,17 @@ def _decode_by_layout(source: Source, lines: Lines, fields: Sequence[ModelField]
 
     All that a layout fixes, from the header to the footer, has been compared before: the struct skips it.
     """
-    targets = "".join(f"f{at}, " for at, field in enumerate(fields) if _form(field) != OTHER)
-    rest = "".join(f", b{at}, e{at}" for at, field in enumerate(fields) if _form(field) == OTHER)
-    source.line(f"_, _, unpack{rest} = layout")
-    if targets:
-        source.line(f"{targets}= unpack(buf, start)")
+    _unpack_by_layout(source, fields)
     done: list[str] = []
     for index, field in enumerate(fields):
-        if _form(field) == TEXT:
-            source.line(f"f{index} = f{index}.decode()")
-        elif field.spec.fixed == "?" and _is_fixed(field):
-            source.line(f"f{index} = f{index} == 1")
-        elif not _is_fixed(field):
+        if _form(field) == OTHER:
             source.line(f"b{index} += start")
-            _decode_other_field(source, lines, index, field, f"b{index}")
+            if field.spec.nullable:
+                source.line(f"if not e{index}:")
+                source.line(f"    f{index} = None")
+                source.line("else:")
+                source.depth += 1
+            _decode_other_value(source, lines, index, field, f"b{index}")
             if _nests(field):
                 done.append(f"{field.attribute!r}: (b{index}, pos, f{index})")
                 fallback = _with_done(fallback, done)
@@ -663,27 +743,46 @@ def _decode_by_layout(source: Source, lines: Lines, fields: Sequence[ModelField]
             if _nests(field):
                 done[-1] = f"{field.attribute!r}: (b{index}, start + e{index}, f{index})"
                 fallback = _with_done(fallback, done)
+            if field.spec.nullable:
+                source.depth -= 1
+
+
+def _unpack_by_layout(source: Source, fields: Sequence[ModelField]) -> None:
+    """Emit the reading of numbers and texts; of what else there is, where it starts, ``b0``, and ends, ``e0``."""
+    targets = "".join(f"f{at}, " for at, field in enumerate(fields) if _form(field) != OTHER)
+    others = "".join(f", b{at}, e{at}" for at, field in enumerate(fields) if _form(field) == OTHER)
+    source.line(f"_, _, unpack{others} = layout")
+    if targets:
+        source.line(f"{targets}= unpack(buf, start)")
+    for index, field in enumerate(fields):
+        if _form(field) == TEXT:
+            source.line(f"f{index} = f{index}.decode()")
+        elif field.spec.fixed == "?" and _is_fixed(field):
+            source.line(f"f{index} = f{index} == 1")
 
 
 def _decode_other_field(source: Source, lines: Lines, index: int, field: ModelField, at: str) -> None:
-    """Emit the reading of a field that has a decoder of its own; what follows it is at ``pos``."""
-    decode = source.bind(f"decode_{index}", field.spec.decode)
+    """Emit the reading of a field that has a decoder of its own, or is null; what follows it is at ``pos``."""
     if field.spec.nullable:
         source.line(f"if buf[{at}] == {NULL}:")
         source.line(f"    f{index} = None")
         source.line(f"    pos = {at} + 1")
         source.line("else:")
         source.depth += 1
+    _decode_other_value(source, lines, index, field, at)
+    if field.spec.nullable:
+        source.depth -= 1
+
+
+def _decode_other_value(source: Source, lines: Lines, index: int, field: ModelField, at: str) -> None:
     if _nests(field):
         source.line("codecs.depth += 1")
         source.line(f"if codecs.depth >= {MAX_DEPTH}:")
         source.line(f"    raise {source.bind('too_deep', _too_deep_to_decode)}()")
-    source.line(f"f{index}, pos = {decode}(codecs, buf, {at})")
+    source.line(f"f{index}, pos = {source.bind(f'decode_{index}', field.spec.decode)}(codecs, buf, {at})")
     lines[len(source.lines)] = (field,)
     if _nests(field):
         source.line("codecs.depth -= 1")
-    if field.spec.nullable:
-        source.depth -= 1
 
 
 def _with_done(fallback: str, done: Sequence[str]) -> str:
@@ -697,13 +796,21 @@ def _format(field: ModelField) -> str:
     return "I" if field.spec is STRING else "B" if field.spec.fixed == "?" else field.spec.fixed or ""
 
 
-def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, joined: bool) -> None:
+def _construct(
+    source: Source,
+    schema: Schema,
+    fields: Sequence[ModelField],
+    *,
+    joined: bool,
+    key: str = "key",
+    result: str = "result",
+) -> None:
     """Emit the call of the constructor, positional where it takes positions; or what it does, where that is no more
     than to set attributes.
     """
     held = {id(field): f"f{index}" for index, field in enumerate(fields)}
     if joined:
-        key_parts = _key_parts(schema)
+        key_parts = _key_parts(schema, key)
         for position, field in enumerate(schema.key_fields):
             held[id(field)] = key_parts[position]
     positional: list[str] = []
@@ -713,7 +820,7 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
         expression = held[id(field)]
         if not field.in_constructor:
             later.append(
-                f"{source.bind('set_attribute', object.__setattr__)}(result, {field.attribute!r}, {expression})"
+                f"{source.bind('set_attribute', object.__setattr__)}({result}, {field.attribute!r}, {expression})"
             )
         elif field.keyword_only:
             keywords.append(f"{field.parameter}={expression}")
@@ -722,16 +829,16 @@ def _construct(source: Source, schema: Schema, fields: Sequence[ModelField], *, 
     cls = source.bind(f"{schema.cls.__name__}_class", schema.cls)
     source.line("try:")
     if schema.only_assigns:
-        source.line(f"    result = {source.bind('new', object.__new__)}({cls})")
+        source.line(f"    {result} = {source.bind('new', object.__new__)}({cls})")
         for field in schema.fields:
-            source.line(f"    result.{field.attribute} = {held[id(field)]}")
+            source.line(f"    {result}.{field.attribute} = {held[id(field)]}")
         if holds_unknown(schema.cls):
-            source.line(f"    result.{ATTRIBUTE} = None")
+            source.line(f"    {result}.{ATTRIBUTE} = None")
     elif schema.bare_init:
-        source.line(f"    result = {cls}.__new__({cls})")
-        source.line(f"    result.__attrs_init__({', '.join(positional + keywords)})")
+        source.line(f"    {result} = {cls}.__new__({cls})")
+        source.line(f"    {result}.__attrs_init__({', '.join(positional + keywords)})")
     else:
-        source.line(f"    result = {cls}({', '.join(positional + keywords)})")
+        source.line(f"    {result} = {cls}({', '.join(positional + keywords)})")
     for line in later:
         source.line(f"    {line}")
     # Validators, converters and __attrs_post_init__ are the program's own and may raise anything.
@@ -746,11 +853,11 @@ def _accept_tuple(source: Source, key_class: type | None) -> None:
         source.line(f"    key = {source.bind('Key', key_class)}(*key)")
 
 
-def _key_parts(schema: Schema) -> list[str]:
+def _key_parts(schema: Schema, key: str = "key") -> list[str]:
     """The expressions of the key fields inside a cache key."""
     if len(schema.key_fields) == 1:
-        return ["key"]
-    return [f"key.{field.attribute}" for field in schema.key_fields]
+        return [key]
+    return [f"{key}.{field.attribute}" for field in schema.key_fields]
 
 
 def _make_footer_decoder(

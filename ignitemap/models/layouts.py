@@ -15,13 +15,16 @@ from ignitemap.protocol.codegen import TEXT
 from ignitemap.protocol.hashing import SEEDS
 from ignitemap.protocol.types.binary_object import HEADER
 
-__all__ = ["FLAGS", "HEADER_LENGTH", "OTHER", "TEXT_HEAD", "ReadLayouts", "WriteLayouts"]
+__all__ = ["FLAGS", "HEADER_LENGTH", "OPTIONAL", "OTHER", "TEXT_HEAD", "ReadLayouts", "WriteLayouts"]
 
 OTHER: Final = "other"
+OPTIONAL: Final = "optional"
+"""OTHER, or a null: of all values this alone is one byte."""
 HEADER_LENGTH: Final = HEADER.size
 TEXT_HEAD: Final = 5  # bytes: the type code and the length
-HASH: Final = slice(8, 12)
-"""Where an object's hash is, of the header the only part that differs among objects of a layout."""
+NULL: Final = b"\x65"
+unpack_uint: Final = Struct("<I").unpack_from
+VARYING: Final = frozenset({TEXT, OTHER, OPTIONAL})
 # USER_TYPE | HAS_SCHEMA | COMPACT_FOOTER, and the width of the footer's offsets.
 FLAGS: Final = {"B": 0x2B, "H": 0x33, "I": 0x23}
 MOST: Final = 512
@@ -62,17 +65,22 @@ class WriteLayouts(dict[tuple[int, ...], "tuple[Any, bytes, int, int, int, int] 
         return layout
 
 
-class ReadLayouts(dict[bytes, tuple[Any, ...]]):
-    """By the footer, and the offset behind it where the object is wrapped: a mask, a number, `unpack_from`, and of each
-    OTHER where it starts and ends.
+class ReadLayouts(dict[Any, tuple[Any, ...]]):
+    """By the footer, and the offset behind it where the object is wrapped: a struct's `unpack_from` and what it has to
+    give, another's for the values, and of each field that is neither a number nor a text where it starts and ends.
 
-    The bytes of an object, read as one number, are this number under the mask: that compares at once all that objects of
-    a layout have in common, from the header over type codes and lengths of texts to the footer.
+    The first struct reads at once all that objects of a layout have in common, but for the footer: the header, the type
+    codes, the lengths of texts. A null that is OPTIONAL is among it; it ends at 0.
+
+    Where the last field is not of fixed size, the footer does not say where it ends, so that a layout is found by a pair:
+    these bytes, and the length that the object has there.
     """
 
     def __init__(self, forms: Sequence[str]) -> None:
         super().__init__()
         self._forms = tuple(forms)
+        self.ends_open: Final = not VARYING.isdisjoint(self._forms[-1:])
+        """Whether layouts are found by a pair."""
 
     def learn(self, data: bytes, footer: int, length: int) -> None:
         """Keep the layout of an object that was read and found whole, if it is to be one.
@@ -84,26 +92,27 @@ class ReadLayouts(dict[bytes, tuple[Any, ...]]):
         if len(self) >= MOST or footer > LONGEST or width is None or any(data[length:]):
             return
         offsets = [*Struct(f"<{count}{width}").unpack(data[footer:length]), footer]
-        mask = bytearray(b"\xff" * len(data))
-        mask[HASH] = bytes(4)
-        formats: list[str] = [f"{HEADER_LENGTH}x"]
+        fixed, values = ["q4xIiI"], [f"{HEADER_LENGTH}x"]
         others: list[int] = []
         for form, (start, stop) in zip(self._forms, pairwise(offsets), strict=True):
             size = stop - start
-            least = TEXT_HEAD if form == TEXT else 1 if form == OTHER else calcsize("<" + form)
-            if size < least or (size > least and form not in {TEXT, OTHER}):
+            least = {TEXT: TEXT_HEAD, OTHER: 1, OPTIONAL: 1}.get(form) or calcsize("<" + form)
+            if size < least or (size > least and form not in VARYING):
                 return  # the footer says something else than the fields
-            if form == OTHER:
-                formats.append(f"{size}x")
-                others += start, stop
-                mask[start:stop] = bytes(size)
-            elif form == TEXT:
-                formats.append(f"{TEXT_HEAD}x{size - TEXT_HEAD}s")
-                mask[start + TEXT_HEAD : stop] = bytes(size - TEXT_HEAD)
+            if form == TEXT:
+                if unpack_uint(data, start + 1)[0] != size - TEXT_HEAD:
+                    return
+                fixed.append(f"BI{size - TEXT_HEAD}x")
+                values.append(f"{TEXT_HEAD}x{size - TEXT_HEAD}s")
+            elif form not in VARYING:
+                fixed.append(f"B{size - 1}x")
+                values.append("x" + form[1:])
             else:
-                formats.append("x" + form[1:])
-                mask[start + 1 : stop] = bytes(size - 1)
+                absent = form == OPTIONAL and data[start:stop] == NULL
+                fixed.append("B" if absent else f"{size}x")
+                values.append(f"{size}x")
+                others += start, 0 if absent else stop
         if offsets[0] == HEADER_LENGTH:
-            fixed = int.from_bytes(mask, "little")
-            unpack = Struct("<" + "".join(formats)).unpack_from
-            self[data[footer:]] = fixed, int.from_bytes(data, "little") & fixed, unpack, *others
+            have, unpack = (Struct("<" + "".join(formats)).unpack_from for formats in (fixed, values))
+            found_by = (data[footer:], length) if self.ends_open else data[footer:]
+            self[found_by] = have, have(data), unpack, *others

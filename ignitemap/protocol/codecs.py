@@ -120,6 +120,11 @@ class Spec(Generic[T_co]):
     """``emit_item(source, key_code, key_form, own_key)`` writes, for a loop over many entries, what ``encode`` does in line:
     statements that make of ``key``, of this type code and struct format, and ``value`` the bytes ``item``, or None where
     that is left to ``encode``. With ``own_key`` the key was read off the value. None with another ``encode``."""
+    emit_read: Callable[..., None] | None = attrs.field(default=None, repr=False, eq=False)
+    """``emit_read(source, key, key_code, key_form, value)`` writes, for a loop over many entries, what ``decode`` does in
+    line: statements that read at ``pos`` into the variables of these names and set ``layout``, to None where they are to
+    be read by the decoders, as if nothing had been read. The key is a number of this type code and struct format; where
+    the code is None it has been read, and they read the value alone. None with another ``decode``."""
     parts: tuple[Callable[..., tuple[Any, int]], ...] = attrs.field(default=(), repr=False)
     """What reads the values of a tuple, where ``decode`` reads one, value by value: codegen fuses what it can."""
 

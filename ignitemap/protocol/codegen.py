@@ -377,7 +377,7 @@ class _Reader:
                     return
                 columns = self._entry_columns()
                 if columns is not None:
-                    self._read_entries(count, columns, target)
+                    self._read_entries(count, columns, target, self.types.value.emit_read)
                     return
             case EntryValue() if self.types.value.parts:
                 self._read_entries(count, self._part_columns(), target)
@@ -424,17 +424,20 @@ class _Reader:
             _column(source, key, "decode_key", types.key.decode),
             _column(source, value, "decode_value", types.value.decode, more),
         ]
-        return columns if any(column.code is not None for column in columns) else None
+        in_line = types.value.emit_read is not None or any(column.code is not None for column in columns)
+        return columns if in_line else None
 
     def _part_columns(self) -> "list[_Column]":
         source = self.source
         return [_column(source, source.temporary("part"), "decode_part", decode) for decode in self.types.value.parts]
 
-    def _read_entries(self, count: str, columns: "Sequence[_Column]", target: str) -> None:
+    def _read_entries(
+        self, count: str, columns: "Sequence[_Column]", target: str, emit_read: Callable[..., None] | None = None
+    ) -> None:
         source = self.source
         if not self.steps:
             source.line(f"{target} = []")
-            _read_tuples(source, columns, count, target)
+            _read_tuples(source, columns, count, target, emit_read)
             return
         add = source.temporary("add")
         source.line(f"{target} = []")
@@ -445,7 +448,7 @@ class _Reader:
         source.depth += 1
         source.line(f"if not {number} % {ITEMS_IN_STEP}:")
         source.line("    yield")
-        _read_columns(source, columns)
+        _read_columns(source, columns, emit_read)
         source.line(f"{add}(({', '.join(column.target for column in columns)},))")
         source.depth -= 1
 
@@ -606,8 +609,24 @@ def _column(source: Source, target: str, name: str, decode: Callable[..., tuple[
     return _Column(target, f"{target}, pos = {read}", *DECLARED.get(some or decode, (None, "")))
 
 
-def _read_columns(source: Source, columns: Sequence[_Column]) -> None:
-    """Emit the reading of one tuple's values: runs that a text ends are one struct call, if they are what is expected."""
+def _read_columns(source: Source, columns: Sequence[_Column], emit_read: Callable[..., None] | None = None) -> None:
+    """Emit the reading of one tuple's values: runs that a text ends are one struct call, if they are what is expected.
+
+    ``emit_read`` is that of an entry's value: see `Spec`.
+    """
+    if emit_read is not None:
+        key, value = columns
+        if key.code is None or key.form in {TEXT, "?"}:
+            _read_columns(source, [key])
+            emit_read(source, key.target, None, "", value.target)
+            columns = [value]
+        else:
+            emit_read(source, key.target, key.code, key.form, value.target)
+        source.line("if layout is None:")
+        source.depth += 1
+        _read_columns(source, columns)
+        source.depth -= 1
+        return
     run: list[_Column] = []
     for column in columns:
         if column.code is None:
@@ -652,7 +671,13 @@ def _read_run(source: Source, run: Sequence[_Column]) -> None:
         source.line(f"    {column.otherwise}")
 
 
-def _read_tuples(source: Source, columns: Sequence[_Column], count: str, target: str) -> None:
+def _read_tuples(
+    source: Source,
+    columns: Sequence[_Column],
+    count: str,
+    target: str,
+    emit_read: Callable[..., None] | None = None,
+) -> None:
     """Emit the reading of ``count`` tuples, which are added to the list ``target``.
 
     Numbers only, and all of the expected types, are one call for all of them: the type codes stand at equal distances.
@@ -680,7 +705,7 @@ def _read_tuples(source: Source, columns: Sequence[_Column], count: str, target:
     source.line(f"{add} = {target}.append")
     source.line(f"for _ in range({count}):")
     source.depth += 1
-    _read_columns(source, columns)
+    _read_columns(source, columns, emit_read)
     source.line(f"{add}(({', '.join(column.target for column in columns)},))")
     source.depth -= 2 if uniform else 1
 

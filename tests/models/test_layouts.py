@@ -3,7 +3,9 @@
 import copy
 import struct
 from typing import Any
+from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -11,11 +13,14 @@ import ignitemap as ig
 from ignitemap.exceptions import DecodeError, EncodeOverflowError
 from ignitemap.models import layouts
 from ignitemap.protocol.binary_type import KnownTypes
-from ignitemap.protocol.codecs import SchemaMissing
+from ignitemap.protocol.codecs import EntryTypes, SchemaMissing
+from ignitemap.protocol.codegen import compile_operation
+from ignitemap.protocol.operations import QueryScanCursorGetPage
 from ignitemap.protocol.types import mapping_codecs
 from ignitemap.protocol.types.binary_object import object_bytes
 
 HARMED = (DecodeError, SchemaMissing, UnicodeDecodeError, IndexError, struct.error, RecursionError)
+PAGE_OF = QueryScanCursorGetPage(1)
 
 
 class Program:
@@ -140,6 +145,46 @@ def test_layouts_are_bounded(quick: Program) -> None:
     assert quick.read(quick.write(long)) == long
 
 
+def test_only_the_end_differs() -> None:
+    """Objects whose last field is a text have the same footer at any length of it: each length has a layout that stays."""
+    registry = ig.Registry()
+
+    @registry.model
+    class Note:
+        number: int
+        text: str
+
+    codecs, spec = mapping_codecs(resolver=registry, known=KnownTypes()), registry.spec(Note)
+    notes, found = [Note(length, "n" * length) for length in range(20)], spec.decode.__globals__["learn"].__self__
+    wholes: list[bytes] = []
+    for note in notes:
+        out = bytearray()
+        spec.encode(codecs, out, note)
+        wholes += bytes(out), struct.pack("<BI", 27, len(out)) + out + bytes(4)
+    for _ in range(2):
+        assert [spec.decode(codecs, whole, 0) for whole in wholes[::2]] == [
+            (note, len(whole)) for note, whole in zip(notes, wholes[::2], strict=True)
+        ]
+        assert [spec.decode(codecs, whole, 0)[0] for whole in wholes[1::2]] == notes
+        kept, found_by = list(map(id, found.values())), set(found)
+        assert len(found_by) == 40
+    for whole in wholes:
+        spec.decode(codecs, whole, 0)
+    assert list(map(id, found.values())) == kept
+    assert set(found) == found_by
+
+
+def test_a_footer_that_lies_is_not_learned(quick: Program) -> None:
+    """Where the footer says that one text is longer and the next shorter than they are, nothing is read by it later."""
+    good = quick.write(quick.Town("Ulmer", 1, True, 478, "spatz"))
+    shift = quick.Town("Ulmers", 1, True, 478, "patz")
+    lying = good[: -len(shift_footer := quick.write(shift)[-9:])] + shift_footer
+    learned = quick.spec.decode.__globals__["learn"].__self__
+    before = dict(learned)
+    assert quick.outcome(lying) == quick.outcome(lying)
+    assert learned == before
+
+
 def test_numbers_that_do_not_fit(quick: Program) -> None:
     """An object whose layout is known, but for a number: the error names the field, and other types are taken as ever."""
     quick.write(quick.Town("Ulm", 1, True, 478, ""))
@@ -184,3 +229,74 @@ def test_a_class_named_as_what_the_code_names() -> None:
             out = bytearray()
             registry.spec(made).encode(codecs, out, made(7, "x"))
             assert registry.spec(made).decode(codecs, bytes(out), 0) == (made(7, "x"), len(out))
+
+
+def read_page(codecs: Any, types: EntryTypes, page: bytes, *, in_steps: bool = False) -> str:
+    """What comes of a page, all at once or in steps; an error is its class and text."""
+    codecs.depth = codecs.repeated = 0
+    operation: Any = compile_operation(QueryScanCursorGetPage, types)
+    try:
+        if not in_steps:
+            return repr(operation.decode(codecs, None, page, PAGE_OF).entries)
+        steps = operation.in_steps()(codecs, None, page, PAGE_OF)
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        return repr(stop.value.entries)
+    except HARMED as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("key", [7, "seven"])
+def test_pages_in_line(key: int | str) -> None:
+    """Entries that are read in line are what their decoders give, and so is the error of a page with a byte changed."""
+    registry = ig.Registry()
+
+    @registry.model
+    class Tree:
+        name: str
+        age: int
+        tall: bool
+        kind: ig.UUID
+        nickname: str | None = None
+        parent: "Tree | None" = None
+
+    codecs, spec, key_spec = (
+        mapping_codecs(resolver=registry, known=KnownTypes()),
+        registry.spec(Tree),
+        ig.INT if isinstance(key, int) else ig.STRING,
+    )
+    assert spec.emit_read is not None
+    in_line, called = EntryTypes(key_spec, spec), EntryTypes(key_spec, attrs.evolve(spec, emit_read=None))
+    root = Tree("oak", 300, True, UUID(int=5))
+    trees = [root, root, attrs.evolve(root, nickname="Q"), attrs.evolve(root, name="ash", parent=root), root]
+    page = bytearray(struct.pack("<i", len(trees)))
+    for tree in trees:
+        out = bytearray()
+        spec.encode(codecs, out, tree)
+        key_spec.encode(codecs, page, key)
+        page += struct.pack("<BI", 27, len(out)) + out + bytes(4)
+    page += b"\0"
+    expected = repr([(key, tree) for tree in trees])
+    for types in (called, in_line, in_line):
+        assert read_page(codecs, types, bytes(page)) == read_page(codecs, types, bytes(page), in_steps=True) == expected
+
+    # Objects in which nothing nests are not left to the decoder.
+    def refuse(codecs: Any, buf: bytes, pos: int) -> Any:
+        raise AssertionError
+
+    first = bytearray()
+    key_spec.encode(codecs, first, key)
+    size = len(first) + 5 + struct.unpack_from("<I", page, 4 + len(first) + 1)[0] + 4
+    two = struct.pack("<i", 2) + page[4 : 4 + 2 * size] + b"\0"
+    refusing = EntryTypes(key_spec, attrs.evolve(spec, decode=refuse))
+    assert read_page(codecs, refusing, two) == repr([(key, root), (key, root)])
+    for at in range(4, len(page) - 1):
+        for bit in (0x01, 0x80, 0xFF, 0x04):
+            bad = bytes(page[:at]) + bytes((page[at] ^ bit,)) + bytes(page[at + 1 :])
+            read_page(codecs, called, bad)  # which learns a footer that lies about what is neither number nor text
+            outcome = read_page(codecs, called, bad)
+            assert read_page(codecs, in_line, bad) == outcome, at
+            assert read_page(codecs, in_line, bad, in_steps=True) == outcome, at
+    for end in range(4, len(page)):
+        assert read_page(codecs, in_line, bytes(page[:end])) == read_page(codecs, called, bytes(page[:end])), end

@@ -147,4 +147,4 @@ def tolerant(spec: Spec[Any]) -> Spec[Any]:
         codecs.followed.clear()  # what was being read in the middle is not any more
         return Unreadable(buf[pos:end], reason), end
 
-    return attrs.evolve(spec, decode=decode, fixed=None)
+    return attrs.evolve(spec, decode=decode, fixed=None, emit_read=None)
